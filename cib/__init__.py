@@ -1,0 +1,1 @@
+"""The cluster information base: document, schema, patches, rules, durable store."""

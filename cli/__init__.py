@@ -1,0 +1,1 @@
+"""What people type. Words in, text out; no decision is made here."""

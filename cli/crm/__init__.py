@@ -1,0 +1,1 @@
+"""The crm shell: one file per level."""

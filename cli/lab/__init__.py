@@ -1,0 +1,1 @@
+"""Throw-away clusters in namespaces on one machine."""

@@ -1,0 +1,1 @@
+"""The cluster resource manager: who is alive, who decides, what to do next."""

@@ -1,0 +1,1 @@
+"""One node's brain: the machines below composed into one pure step(event, now) -> effects."""

@@ -1,0 +1,1 @@
+"""Fencing policy. Pure; I/O through the executor."""

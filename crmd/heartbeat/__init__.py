@@ -1,0 +1,1 @@
+"""Heartbeat protocol machines: ha.cf, authkeys, wire format, delivery, liveness, media."""

@@ -1,0 +1,1 @@
+"""Views, quorum, election of the DC, the join handshake. Pure."""

@@ -1,0 +1,1 @@
+"""One writer, many replicas of the CIB. Pure."""

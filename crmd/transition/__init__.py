@@ -1,0 +1,1 @@
+"""Walks a transition graph. Pure."""

@@ -1,0 +1,1 @@
+"""Resource agents, one file each."""
