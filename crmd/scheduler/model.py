@@ -1,0 +1,582 @@
+"""The scheduler's working set: nodes, resources, constraints, and what was read about them.
+
+Not here: any rule.  Stages `unpack` and `assign` fill these objects (part 1 of the
+specification), `act`, `order` and `graph` read them (part 2).  Facts and names:
+scheduler-1-assignment.md section 0.2, scheduler-2-actions.md section 1.
+
+The structure that part 1 hands to part 2 is one `Cluster`:
+
+* `nodes` in name order, `resources` in scheduling order (both final after unpacking);
+* per resource: `active_on`, `orig_role`, `next_role`, `assigned`, `scores` (the table of allowed
+  nodes), `known_on`, the flags, `dangling`, `partial_src`/`partial_tgt`;
+* `cluster.requests`: in the order in which they arose, everything part 1 asks of part 2
+  (see `crmd.scheduler.requests`): actions created while status was read, fencing, user
+  constraints in document order, resources left without a node.
+
+Functions of part 1 that others may call: `unpack.parameters.parameters` (instance attributes for a
+node), `unpack.operations.find_operation` / `operation_meta` (an `<op>` and its meta table),
+`unpack.digests.compare`, `unpack.failcounts.fail_count`, `unpack.fencing.can_fence`,
+`assign.criteria.active_node`, `assign.instances.compare_instances`.
+
+A score table is three dicts keyed by `Node.index`: `scores` (which nodes are allowed, and how
+good), `counts` (instances there; collectives only), `probe_modes` (absent means ALWAYS).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from lxml import etree
+
+    from crmd.scheduler.requests import Request
+
+INFINITY = 1_000_000
+
+
+class Role(IntEnum):
+    """Roles in their order (part 1, 0.3)."""
+
+    UNKNOWN = 0
+    STOPPED = 1
+    STARTED = 2
+    UNPROMOTED = 3
+    PROMOTED = 4
+
+
+class Variant(IntEnum):
+    """Kinds of resource, lowest first (part 1, 0.2)."""
+
+    PRIMITIVE = 1
+    GROUP = 2
+    CLONE = 3
+    BUNDLE = 4
+
+
+class ProbeMode(IntEnum):
+    """Resource discovery on a node; a higher one wins (part 1, 16.5)."""
+
+    ALWAYS = 0
+    NEVER = 1
+    EXCLUSIVE = 2
+
+
+class OnFail(IntEnum):
+    """Failure strategies by severity (part 1, 12.17)."""
+
+    IGNORE = 0
+    DEMOTE = 1
+    RESTART = 2
+    RESET_REMOTE = 3
+    RESTART_CONTAINER = 4
+    BAN = 5
+    BLOCK = 6
+    STOP = 7
+    STANDBY = 8
+    FENCE = 9
+
+
+class MultipleActive(Enum):
+    """Meta-attribute `multiple-active`."""
+
+    STOP_START = "stop_start"
+    STOP_ONLY = "stop_only"
+    BLOCK = "block"
+    STOP_UNEXPECTED = "stop_unexpected"
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A cluster, remote, guest or bundle node: one object, shared by all."""
+
+    index: int
+    """Position in order of creation; key of every score table."""
+    id: str
+    name: str
+    is_remote_kind: bool = False
+    """A Pacemaker Remote node of any sort: remote, guest or bundle."""
+    attrs: dict[str, str] = field(default_factory=dict)
+    utilization: dict[str, int] = field(default_factory=dict)
+    """Capacity still free; part 1, 19.10."""
+    score: int = 0
+    """Base score (part 1, 6.1): what a new entry of a score table starts from."""
+    probe_mode: ProbeMode = ProbeMode.ALWAYS
+    online: bool = False
+    unclean: bool = False
+    pending: bool = False
+    standby: bool = False
+    fail_standby: bool = False
+    maintenance: bool = False
+    shutdown: bool = False
+    expected_up: bool = False
+    seen: bool = False
+    unpacked: bool = False
+    is_dc: bool = False
+    remote_reset: bool = False
+    remote_fenced: bool = False
+    remote_maint: bool = False
+    probes_allowed: bool = True
+    conn: Resource | None = None
+    """Connection resource of a remote, guest or bundle node."""
+    running: list[Resource] = field(default_factory=list)
+    n_assigned: int = 0
+    priority_sum: int = 0
+    state: etree._Element | None = None
+    """Its `node_state`, if any."""
+    details: dict[str, object] = field(default_factory=dict)
+    """Free for later stages (cached facts by name)."""
+
+    @property
+    def usable(self) -> bool:
+        """`available` of part 1, 0.5, without looking at a score or a guest's host."""
+        return (
+            self.online
+            and not self.shutdown
+            and not self.unclean
+            and not self.standby
+            and not self.maintenance
+        )
+
+    @property
+    def is_remote(self) -> bool:
+        """A remote node proper: its connection is not launched by another resource."""
+        return self.is_remote_kind and (self.conn is None or self.conn.launcher is None)
+
+    @property
+    def is_guest(self) -> bool:
+        """A guest or bundle node: the connection is launched by a resource of the cluster."""
+        return self.is_remote_kind and self.conn is not None and self.conn.launcher is not None
+
+    @property
+    def is_bundle_node(self) -> bool:
+        return self.is_guest and self.conn is not None and self.conn.bundle is not None
+
+
+@dataclass(slots=True)
+class OperationConfig:
+    """One `<op>` of a resource, template merged."""
+
+    name: str
+    interval_ms: int
+    enabled: bool
+    role: Role
+    """Its `role` attribute; UNKNOWN when absent."""
+    attrs: dict[str, str]
+    element: etree._Element
+
+
+@dataclass(slots=True, eq=False)
+class HistoryEntry:
+    """One `lrm_rsc_op` of the status section; unknown numbers are -1."""
+
+    id: str
+    task: str
+    interval_ms: int
+    rc: int
+    status: int
+    """Operation status: -1 pending, 0 done, ... (part 1, 12.9)."""
+    call_id: int
+    target_rc: int
+    transition: int
+    """Transition number of the transition key, -1 without a valid key."""
+    transition_uuid: str
+    changed_at: int
+    """`last-rc-change`, seconds since the epoch, -1 when absent."""
+    attrs: dict[str, str]
+
+    @property
+    def is_probe(self) -> bool:
+        return self.task == "monitor" and self.interval_ms == 0
+
+
+@dataclass(slots=True, eq=False)
+class ResourceHistory:
+    """One `lrm_resource` of a node: entries in document order, and sorted oldest first."""
+
+    id: str
+    node: Node
+    attrs: dict[str, str]
+    entries: list[HistoryEntry]
+    resource: Resource | None = None
+    """What the entry was found to belong to while status was read (None: nothing)."""
+    ordered: list[HistoryEntry] = field(default_factory=list)
+    """Sorted by part 1, 12.7; empty until read."""
+
+
+@dataclass(slots=True)
+class RecordedFailure:
+    """An operation kept for display: a failure, a masked probe, an ignored or degraded result."""
+
+    entry: HistoryEntry
+    resource: Resource
+    node: Node
+    masked_probe: bool = False
+
+
+@dataclass(slots=True)
+class GroupFacts:
+    """What only a group has (part 1, 9.1)."""
+
+    ordered: bool = True
+    colocated: bool = True
+
+
+@dataclass(slots=True)
+class CloneFacts:
+    """What only a clone has (part 1, 9.2, 9.3)."""
+
+    max: int = 1
+    node_max: int = 1
+    promoted_max: int = 1
+    promoted_node_max: int = 1
+    ordered: bool = False
+    interleave: bool = False
+    child_element: etree._Element | None = None
+    instances_made: int = 0
+    scores_added: bool = False
+    """Promotion scores went into the instances' tables (22.3)."""
+    promotion_constrained: bool = False
+    promoted_count: int = 0
+    child_id: str = ""
+
+
+@dataclass(slots=True)
+class PortMapping:
+    id: str
+    source: str
+    target: str
+
+
+@dataclass(slots=True)
+class StorageMapping:
+    source: str
+    per_replica: bool
+    target: str
+    options: str | None
+
+
+@dataclass(slots=True)
+class Replica:
+    """One copy of a bundle (part 1, 9.6)."""
+
+    offset: int
+    container: Resource
+    address: str | None = None
+    ip: Resource | None = None
+    remote: Resource | None = None
+    child: Resource | None = None
+    node: Node | None = None
+    """Its bundle node; the replica's own view of it has score 500, mode EXCLUSIVE."""
+
+
+@dataclass(slots=True)
+class BundleFacts:
+    """What only a bundle has (part 1, 9.4 - 9.6)."""
+
+    kind: str
+    """`docker` or `podman`."""
+    image: str
+    promoted_max: int = 0
+    per_host: int = 1
+    replicas: list[Replica] = field(default_factory=list)
+    clone: Resource | None = None
+    """The implicit clone around the bundled primitive."""
+
+
+@dataclass(slots=True, eq=False)
+class Resource:
+    """A primitive, group, clone or bundle; instances and members are resources too."""
+
+    id: str
+    """Internal id; instances carry `:N`."""
+    xml_id: str
+    """Id as configured, without instance number."""
+    variant: Variant
+    element: etree._Element | None
+    """Effective XML (template merged); None for removed resources and made-up ones."""
+    index: int = 0
+    parent: Resource | None = None
+    children: list[Resource] = field(default_factory=list)
+    meta: dict[str, str] = field(default_factory=dict)
+    klass: str = ""
+    provider: str | None = None
+    type: str = ""
+    history_id: str | None = None
+    operations: list[OperationConfig] = field(default_factory=list)
+    group: GroupFacts | None = None
+    clone: CloneFacts | None = None
+    bundle_facts: BundleFacts | None = None
+    bundle: Resource | None = None
+    """The bundle somewhere above, if any ("bundled", part 1, 0.4); None for the bundle itself."""
+    replica: Replica | None = None
+    """For the parts of a bundle replica (container, ip, remote, child instance)."""
+
+    scores: dict[int, int] = field(default_factory=dict)
+    counts: dict[int, int] = field(default_factory=dict)
+    probe_modes: dict[int, ProbeMode] = field(default_factory=dict)
+    known_on: dict[int, Node] = field(default_factory=dict)
+    active_on: list[Node] = field(default_factory=list)
+    orig_role: Role = Role.STOPPED
+    next_role: Role = Role.UNKNOWN
+    priority: int = 0
+    promotion_priority: int = 0
+    stickiness: int = 0
+    ban_after: int = INFINITY
+    """Migration threshold; 0 disables."""
+    failure_timeout_ms: int = 0
+    remote_reconnect_ms: int = 0
+    multiple_active: MultipleActive = MultipleActive.STOP_START
+    launcher: Resource | None = None
+    launched: list[Resource] = field(default_factory=list)
+    utilization: dict[str, int] = field(default_factory=dict)
+
+    assigned: Node | None = None
+    assigned_score: int = 0
+    """Score of the assigned node in the table at the moment of placing."""
+    assigned_index: int = -1
+    pending_task: str | None = None
+    pending_node: Node | None = None
+    lock_node: Node | None = None
+    lock_time: int = 0
+    partial_src: Node | None = None
+    partial_tgt: Node | None = None
+    dangling: list[Node] = field(default_factory=list)
+    """Sources of dangling migrations, newest first."""
+
+    locations: list[Location] = field(default_factory=list)
+    """Newest first."""
+    this_with: list[Colocation] = field(default_factory=list)
+    with_this: list[Colocation] = field(default_factory=list)
+    tickets: list[TicketConstraint] = field(default_factory=list)
+
+    managed: bool = True
+    blocked: bool = False
+    maintenance: bool = False
+    removed: bool = False
+    removed_launched: bool = False
+    failed: bool = False
+    stop_if_failed: bool = False
+    unique: bool = True
+    promotable: bool = False
+    notify: bool = False
+    critical: bool = True
+    migratable: bool = False
+    fence_device: bool = False
+    is_remote_connection: bool = False
+    exclusive_probes: bool = False
+    needs_quorum: bool = False
+    needs_fencing: bool = False
+    needs_unfencing: bool = False
+    unassigned: bool = True
+    assigning: bool = False
+    updating: bool = False
+    start_pending: bool = False
+    ignore_failure: bool = False
+    replica_container: bool = False
+    nesting_allowed: bool = False
+    stop_unexpected: bool = False
+    reload: bool = False
+    restarting: bool = False
+    added_location_scores: bool = False
+    details: dict[str, object] = field(default_factory=dict)
+    """Free for later stages (actions of the resource, cached facts by name)."""
+
+    @property
+    def top(self) -> Resource:
+        """Outermost ancestor, stopping below a bundle ("uber parent", part 1, 0.4)."""
+        r = self
+        while r.parent is not None and r.parent.variant is not Variant.BUNDLE:
+            r = r.parent
+        return r
+
+    @property
+    def root(self) -> Resource:
+        """Outermost ancestor, bundles included."""
+        r = self
+        while r.parent is not None:
+            r = r.parent
+        return r
+
+    @property
+    def is_primitive(self) -> bool:
+        return self.variant is Variant.PRIMITIVE
+
+    @property
+    def display_id(self) -> str:
+        """History id, else id."""
+        return self.history_id or self.id
+
+    def probe_mode(self, node: Node) -> ProbeMode:
+        """Discovery mode of this resource's entry for the node (ALWAYS without one)."""
+        return self.probe_modes.get(node.index, ProbeMode.ALWAYS)
+
+
+@dataclass(slots=True, eq=False)
+class Location:
+    """A location constraint for one resource (part 1, 16.3 - 16.5)."""
+
+    id: str
+    resource: Resource
+    role: Role
+    """Filter; UNKNOWN means any role."""
+    probe_mode: ProbeMode
+    scores: dict[int, int]
+    """Node index -> score, in the order in which they are applied."""
+
+
+@dataclass(slots=True, eq=False)
+class Colocation:
+    """The dependent goes where the primary is (part 1, 16.6)."""
+
+    id: str
+    score: int
+    dependent: Resource
+    primary: Resource
+    dependent_role: Role = Role.UNKNOWN
+    primary_role: Role = Role.UNKNOWN
+    node_attribute: str = "#uname"
+    explicit: bool = True
+    """Came from the configuration, not from the structure of a group or bundle."""
+    influence: bool = True
+
+
+class LossPolicy(Enum):
+    STOP = "stop"
+    DEMOTE = "demote"
+    FENCE = "fence"
+    FREEZE = "freeze"
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """A cluster ticket; one never seen is neither granted nor standby (part 1, 11.2)."""
+
+    id: str
+    granted: bool = False
+    standby: bool = False
+    last_granted: int = -1
+    attrs: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class TicketConstraint:
+    id: str
+    ticket: Ticket
+    resource: Resource
+    role: Role
+    policy: LossPolicy
+
+
+class QuorumPolicy(Enum):
+    """Effective policy (part 1, 4.4)."""
+
+    STOP = "stop"
+    FREEZE = "freeze"
+    IGNORE = "ignore"
+    DEMOTE = "demote"
+    FENCE = "fence"
+
+
+@dataclass(slots=True)
+class Options:
+    """Cluster options that the scheduler reads (part 1, 4.3); times in milliseconds."""
+
+    raw: dict[str, str] = field(default_factory=dict)
+    """As configured, under the names of head (aliases resolved)."""
+    no_quorum_policy: QuorumPolicy = QuorumPolicy.STOP
+    symmetric: bool = True
+    maintenance_mode: bool = False
+    start_failure_is_fatal: bool = True
+    startup_probes: bool = True
+    fencing_enabled: bool = True
+    fencing_action: str = "reboot"
+    fencing_timeout_ms: int = 60_000
+    fence_remote_without_quorum: bool = False
+    have_watchdog: bool = False
+    concurrent_fencing: bool = True
+    startup_fencing: bool = True
+    priority_fencing_delay_ms: int = 0
+    node_pending_timeout_ms: int = 0
+    shutdown_lock: bool = False
+    shutdown_lock_limit_ms: int = 0
+    stop_all: bool = False
+    stop_removed: bool = True
+    cancel_removed: bool = True
+    placement: str = "default"
+    health_strategy: str = "none"
+    health_base: int = 0
+    health: dict[str, int] = field(default_factory=lambda: {"red": 0, "yellow": 0, "green": 0})
+    cluster_name: str | None = None
+
+
+class Recorder(Protocol):
+    """Where score terms and their reasons go; part 1 calls it only when one is given."""
+
+    def term(self, resource: Resource, node: Node, score: int, reason: str) -> None:
+        """`score` was added to the resource's entry for the node because of `reason`."""
+
+
+@dataclass(slots=True)
+class Cluster:
+    """Everything known in one scheduling run."""
+
+    cib: etree._Element
+    now: float
+    """Seconds since the epoch."""
+    options: Options = field(default_factory=Options)
+    feature_set: str = ""
+    quorate: bool = False
+    dc_uuid: str | None = None
+    have_fence_devices: bool = False
+    unfencing_in_use: bool = False
+
+    nodes: list[Node] = field(default_factory=list)
+    """Sorted by name (part 2, 1.2.4)."""
+    nodes_by_index: list[Node] = field(default_factory=list)
+    nodes_by_id: dict[str, Node] = field(default_factory=dict)
+    """Lower-case id -> node."""
+    nodes_by_name: dict[str, Node] = field(default_factory=dict)
+    """Lower-case name -> node."""
+    resources: list[Resource] = field(default_factory=list)
+    """Top-level resources in scheduling order; removed ones last."""
+    by_id: dict[str, Resource] = field(default_factory=dict)
+    """Every resource by internal id; the first in depth-first order wins."""
+    by_history_id: dict[str, Resource] = field(default_factory=dict)
+    tickets: dict[str, Ticket] = field(default_factory=dict)
+    tags: dict[str, list[str]] = field(default_factory=dict)
+    templates: dict[str, list[str]] = field(default_factory=dict)
+    """Template id -> ids of the resources made from it, in unpacking order."""
+    locations: list[Location] = field(default_factory=list)
+    """Newest first."""
+    colocations: list[Colocation] = field(default_factory=list)
+    histories: dict[int, list[ResourceHistory]] = field(default_factory=dict)
+    """Node index -> its `lrm_resource` entries in document order, for nodes that were read."""
+    failures: list[RecordedFailure] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
+    cleared_failcounts: set[tuple[int, int]] = field(default_factory=set)
+    """(resource index, node index) with a clear_failcount requested (part 1, 17.5)."""
+    recheck_by: int | None = None
+    """Seconds since the epoch of the earliest instant worth another look."""
+    n_resources: int = 0
+    """Resource objects made so far; the next `Resource.index`."""
+    n_blocked: int = 0
+    n_disabled: int = 0
+    warnings: list[str] = field(default_factory=list)
+    score_lines: list[str] = field(default_factory=list)
+    """Printed scores in the order of events (part 1, 25); only with `record_scores`."""
+    record_scores: bool = False
+    explain: Recorder | None = None
+    """Keeps the reason of every score term when set (`crm_simulate --explain`)."""
+    caches: dict[str, dict[object, object]] = field(default_factory=dict)
+    """Evaluated attributes by cache name (parameters, operation meta, digests)."""
+
+    def node(self, name: str | None) -> Node | None:
+        """Node of that name, ignoring case."""
+        return None if name is None else self.nodes_by_name.get(name.lower())
+
+    def recheck(self, at: float) -> None:
+        """Lower the instant of the next look to `at` (only future instants count)."""
+        if at > self.now and (self.recheck_by is None or at < self.recheck_by):
+            self.recheck_by = int(at)

@@ -1,0 +1,1 @@
+"""CIB to working set: nodes, resources, status, constraints (scheduler part 1, 4 - 16)."""
