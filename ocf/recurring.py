@@ -61,6 +61,8 @@ class Begin:
 
     run: int
     call: AgentCall
+    queue_ms: int = 0
+    """How long it waited for its turn after its time had come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +241,8 @@ class Agenda:
             self._waiting.remove(waiting)
             self._running[run] = _Running(waiting.call)
             busy.add(waiting.call.rsc)
-            effects.append(Begin(run, waiting.call))
+            waited_s = now - max(waiting.since, waiting.due)
+            effects.append(Begin(run, waiting.call, round(waited_s * 1000)))
         return effects
 
     def _ready(self, now: float) -> Iterable[_Waiting]:

@@ -1,0 +1,348 @@
+"""execd: the process that runs agents, whatever becomes of crmd.
+
+Recurring monitors go on and results wait while no client is there.  Killed and started again by
+the same supervisor, it resumes the recurring monitors and first ends what was under way, so that
+no two actions of a resource overlap; services are not touched.  It decides nothing about the
+cluster; when which action runs is `ocf.recurring`, how is `ocf.executor`.
+Facts: architecture.md (Processes on a node), reliability.md I18, I19 and section 8.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import secrets
+import signal
+import sys
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from crmd.daemon import ipc, log
+from crmd.daemon.execd_wire import (
+    CallError,
+    ResultLog,
+    call_from_json,
+    call_to_json,
+    result_to_json,
+)
+from crmd.daemon.ipc import Message
+from crmd.daemon.ipc_async import Peer, Server
+from crmd.daemon.paths import PathError, Paths
+from ocf.calls import AgentCall
+from ocf.environment import (
+    ENVIRONMENT_FILE,
+    EnvironmentFileError,
+    Places,
+    read_environment_file,
+)
+from ocf.executor import Executor
+from ocf.recurring import Agenda, Begin, Cancel, Event, Finished, Report, Submit, Tick, resumed
+from ocf.runners import kill_group
+from ocf.warm import WarmRunner
+
+EX_CONFIG = 78
+SEEN_CALLS = 4096
+TERM_WAIT_S = 2.0
+MIN_LIMIT = 4
+
+
+def places_of(paths: Paths, environ: dict[str, str]) -> Places:
+    """Where the agents of a node are and keep their state.  Raises EnvironmentFileError."""
+    roots = dict.fromkeys((paths.ocf_root, Path("/usr/lib/ocf")))
+    init_d = paths.init_d if paths.init_d.is_dir() else Path("/etc/init.d")
+    return Places(
+        ocf_roots=tuple(roots),
+        resource_d=paths.resource_d,
+        init_d=init_d,
+        agent_state=paths.root / "run/resource-agents",
+        agent_run=paths.root / "run",
+        use_system_agents=environ.get("PACEKEEPER_AGENTS") == "system",
+        extra=read_environment_file(paths.config / ENVIRONMENT_FILE),
+    )
+
+
+def start_time(pid: int) -> str | None:
+    """Kernel's start time of a process in clock ticks, which tells reused ids apart."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return stat.rsplit(")", 1)[1].split()[19]
+
+
+def session_of_parent() -> str:
+    """Names this life of our supervisor: recurring monitors are resumed only within it."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return f"{boot}/{os.getppid()}/{start_time(os.getppid())}"
+
+
+class Journal:
+    """What must be known after a crash: recurring monitors, and processes under way.
+
+    Recurring calls may hold secrets: the file is readable by its owner only.
+    """
+
+    def __init__(self, paths: Paths, session: str) -> None:
+        self._directory = paths.state / "execd"
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._recurring = self._directory / "recurring.json"
+        self._pids = paths.run / "execd-actions"
+        self._pids.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._session = session
+        self._written = ""
+
+    def save(self, calls: list[AgentCall]) -> None:
+        """Keep the recurring calls; they need only survive the process, so no sync."""
+        data = {"session": self._session, "calls": [call_to_json(c) for c in calls]}
+        text = json.dumps(data)
+        if text == self._written:
+            return
+        fresh = self._directory / "recurring.new"
+        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "w", encoding="utf-8") as f:
+            f.write(text)
+        os.replace(fresh, self._recurring)
+        self._written = text
+
+    def load(self) -> list[AgentCall]:
+        """Recurring calls of the same session; empty when there are none or none can be read."""
+        try:
+            data = json.loads(self._recurring.read_text(encoding="utf-8"))
+            if data["session"] != self._session:
+                return []
+            return [call_from_json(c) for c in data["calls"]]
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return []
+
+    def began(self, pid: int) -> None:
+        """Note a process under way."""
+        (self._pids / str(pid)).write_text(start_time(pid) or "", encoding="ascii")
+
+    def ended(self, pid: int) -> None:
+        (self._pids / str(pid)).unlink(missing_ok=True)
+
+    def end_leftovers(self) -> list[int]:
+        """Kill the groups of actions that an earlier life left under way; their leaders' ids."""
+        killed = []
+        for note in sorted(self._pids.iterdir()):
+            pid = int(note.name) if note.name.isdigit() else 0
+            if pid > 1 and start_time(pid) == note.read_text(encoding="ascii"):
+                kill_group(pid, signal.SIGKILL)
+                killed.append(pid)
+            note.unlink()
+        return killed
+
+
+class Execd:
+    """The agenda with its clocks, processes and clients around it."""
+
+    def __init__(self, paths: Paths, executor: Executor, journal: Journal, logger: Any) -> None:
+        self._executor = executor
+        self._journal = journal
+        self._log = logger
+        self._agenda = Agenda(limit=max(MIN_LIMIT, 2 * (os.cpu_count() or 1)))
+        self._results = ResultLog()
+        self._instance = secrets.token_hex(8)
+        self._subscribers: dict[Peer, str] = {}
+        self._seen: deque[tuple[str, int]] = deque(maxlen=SEEN_CALLS)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+        self.server = Server(paths.execd_socket, self)
+
+    async def start(self) -> None:
+        """Resume what recurred, then serve."""
+        killed = self._journal.end_leftovers()
+        if killed:
+            self._log.warning("execd.leftovers", killed=killed)
+        calls = self._journal.load()
+        for event in resumed(calls):
+            self._feed(event)
+        self._log.info("execd.started", instance=self._instance, resumed=len(calls))
+        await self.server.start()
+
+    async def stop(self) -> None:
+        """Take no more work; wait a little for what is under way; touch no resource."""
+        await self.server.close()
+        if self._timer:
+            self._timer.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=TERM_WAIT_S)
+        for task in sorted(self._tasks, key=id):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=TERM_WAIT_S)
+        self._log.info("execd.stopped")
+
+    # -- the agenda
+
+    def _feed(self, event: Event) -> None:
+        for effect in self._agenda.step(event, self._loop.time()):
+            match effect:
+                case Begin(run, call, queue_ms):
+                    task = self._loop.create_task(self._run(run, call, queue_ms))
+                    self._tasks.add(task)
+                    task.add_done_callback(self._tasks.discard)
+                case Report(result):
+                    seq = self._results.add(result)
+                    for peer in self._subscribers:
+                        peer.send({"op": "result", "seq": seq, "result": result_to_json(result)})
+        if not isinstance(event, Tick):
+            self._journal.save(self._agenda.recurring())
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        due = self._agenda.deadline()
+        if due is not None:
+            self._timer = self._loop.call_at(due, self._feed, Tick())
+
+    async def _run(self, run: int, call: AgentCall, queue_ms: int) -> None:
+        pids: list[int] = []
+
+        def started(pid: int) -> None:
+            pids.append(pid)
+            self._journal.began(pid)
+
+        if call.interval_ms == 0:
+            self._log.info("agent.begin", rsc=call.rsc, action=call.operation, call_id=call.call_id)
+        try:
+            result = await self._executor.run(call, started)
+        finally:
+            for pid in pids:
+                self._journal.ended(pid)
+        if call.interval_ms == 0 or result.rc not in (0, 8):
+            self._log.info(
+                "agent.end",
+                rsc=call.rsc,
+                action=call.operation,
+                interval_ms=call.interval_ms,
+                rc=result.rc,
+                status=result.status.name.lower(),
+                exec_ms=result.exec_ms,
+                reason=result.exit_reason,
+            )
+        self._feed(Finished(run, replace(result, queue_ms=queue_ms)))
+
+    # -- clients
+
+    def connected(self, peer: Peer) -> None:
+        if peer.credentials.uid not in (0, os.geteuid()):
+            peer.evict("only root may run agents")
+
+    def disconnected(self, peer: Peer, reason: str) -> None:
+        if self._subscribers.pop(peer, None) is not None:
+            self._log.info("client.gone", pid=peer.credentials.pid, reason=reason)
+
+    def received(self, peer: Peer, message: Message) -> None:
+        try:
+            answer = self._answer(peer, message)
+        except CallError as e:
+            answer = {"op": "error", "error": str(e)}
+            self._log.warning("request.refused", error=str(e))
+        if answer is not None:
+            if "id" in message:
+                answer["id"] = message["id"]
+            peer.send(answer)
+        if message.get("op") == "hello":
+            for seq, result in self._results.unacknowledged():
+                peer.send({"op": "result", "seq": seq, "result": result_to_json(result)})
+
+    def _answer(self, peer: Peer, message: Message) -> Message | None:
+        match message.get("op"):
+            case "hello":
+                self._subscribers[peer] = str(message.get("client", ""))
+                return {
+                    "op": "hello",
+                    "instance": self._instance,
+                    "next_seq": self._results.next_seq,
+                    "results_dropped": self._results.dropped,
+                }
+            case "run":
+                return self._accept(peer, call_from_json(message.get("call")))
+            case "cancel":
+                rsc, operation = str(message.get("rsc")), str(message.get("operation"))
+                interval_ms = message.get("interval_ms", 0)
+                if not isinstance(interval_ms, int):
+                    raise CallError(f"interval_ms={interval_ms!r}: want a whole number")
+                found = self._agenda.knows(rsc, operation, interval_ms)
+                self._feed(Cancel(rsc, operation, interval_ms))
+                return {"op": "cancelled", "found": found}
+            case "ack":
+                seq = message.get("result_seq")
+                if not isinstance(seq, int):
+                    raise CallError(f"result_seq={seq!r}: want a whole number")
+                self._results.acknowledge(seq)
+                return None
+            case "list":
+                return self._listing()
+            case other:
+                raise CallError(f"op={other!r}: want hello, run, cancel, list or ack")
+
+    def _accept(self, peer: Peer, call: AgentCall) -> Message:
+        token = self._subscribers.get(peer, "")
+        if not token or (token, call.call_id) not in self._seen:
+            self._seen.append((token, call.call_id))
+            self._feed(Submit(call))
+        return {"op": "accepted", "call_id": call.call_id}
+
+    def _listing(self) -> Message:
+        last = sorted(self._results.last.items())
+        return {
+            "op": "list",
+            "instance": self._instance,
+            "recurring": [call_to_json(c) for c in self._agenda.recurring()],
+            "running": [call_to_json(c) for c in self._agenda.running()],
+            "waiting": [call_to_json(c) for c in self._agenda.waiting()],
+            "last": [result_to_json(result) for _, result in last],
+            "unacknowledged": len(self._results.unacknowledged()),
+            "forkserver_pid": self._executor.warm.pid if self._executor.warm else None,
+        }
+
+
+async def serve(paths: Paths, session: str, logger: Any) -> None:
+    """Run until SIGTERM or SIGINT.  Raises IpcError, PathError or EnvironmentFileError."""
+    loop = asyncio.get_running_loop()
+    over = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, over.set)
+    places = places_of(paths, dict(os.environ))
+    warm = WarmRunner(lambda event, fields: logger.info(event, **fields))
+    execd = Execd(paths, Executor(places, warm), Journal(paths, session), logger)
+    await execd.start()
+    await warm.start()
+    try:
+        await over.wait()
+    finally:
+        await execd.stop()
+        await warm.close()
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Entry point; exit code 0, or 78 when the node's places are not usable."""
+    parser = argparse.ArgumentParser(prog="execd", description="Runs resource agents.")
+    parser.add_argument("--root", help="directory that holds all of the node's places")
+    parser.add_argument("--session", help="name of the supervisor's life (default: our parent)")
+    options = parser.parse_args(argv)
+    paths = Paths.from_environment(options.root)
+    try:
+        paths.prepare()
+        logger = log.setup(log.FileSink(paths.log_file("execd")), daemon="execd")
+        watcher = asyncio.PidfdChildWatcher()
+        asyncio.set_child_watcher(watcher)
+        asyncio.run(serve(paths, options.session or session_of_parent(), logger))
+    except (PathError, ipc.IpcError, EnvironmentFileError, OSError) as e:
+        sys.stderr.write(f"execd: {e}\n")
+        return EX_CONFIG
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run())
