@@ -30,7 +30,7 @@ _TRUE = frozenset({"true", "on", "yes", "y", "1"})
 _FALSE = frozenset({"false", "off", "no", "n", "0"})
 _NODE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,98}")
 _FACILITIES = frozenset(
-    [
+    (
         "none",
         "auth",
         "authpriv",
@@ -45,8 +45,8 @@ _FACILITIES = frozenset(
         "syslog",
         "user",
         "uucp",
-    ]
-    + [f"local{n}" for n in range(8)]
+        *(f"local{n}" for n in range(8)),
+    )
 )
 
 

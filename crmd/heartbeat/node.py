@@ -1,0 +1,555 @@
+"""A whole heartbeat node as one machine: packets and time in, packets and events out.
+
+`step(event, now) -> list[Output]`; `deadline()` names the time of the next Tick that is needed.
+No sockets, no clock, no files: crmd/daemon/heartbeatd.py and the simulator drive the same object.
+Facts: heartbeat-v1.md sections 4 to 7 and 18, reliability.md section 6.
+
+The walk of a packet: decode (digest first), then number (delivery), then link and peer
+(liveness), then what it says.  What depends on order (membership, application messages, clients)
+waits in the peer's stream until the numbers before it have come; what must be fast does not.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from crmd.heartbeat import events as ev
+from crmd.heartbeat.authkeys import Keyring
+from crmd.heartbeat.delivery import Arrival, Inbox, Outbox
+from crmd.heartbeat.events import Note, Output, Remember, Tell
+from crmd.heartbeat.liveness import Change, LateBeat, Liveness, PeerAlive, PeerDead
+from crmd.heartbeat.members import NOT_FOR_CLIENTS, Members
+from crmd.heartbeat.message import STRING, Message, PacketError, decode, make_field, message
+from crmd.heartbeat.peer import Kind, Peer, echo_of, read_membership
+from crmd.heartbeat.sender import Identity, QueueFull, Sender
+from crmd.heartbeat.settings import Config
+from crmd.messaging import Delivered, LinkChanged, Stalled
+
+__all__ = ["Identity", "Node", "QueueFull"]
+
+NODE_LIST_TRIES = 5
+ASK_NODES_EVERY_S = 1.0
+CLOCK_APART_S = 60.0
+SAME_LINE_EVERY_S = 60.0
+MAX_LINES_REMEMBERED = 256
+MAX_NODES = 100
+
+
+@dataclass(slots=True)
+class Node:
+    """One node of the heartbeat layer."""
+
+    me: Identity
+    config: Config
+    ring: Keyring
+    rng: random.Random
+    started: float
+    floors: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Replay memory of former runs: node -> newest (generation, seq)."""
+    status: str = "init"
+    peers: dict[str, Peer] = field(default_factory=dict)
+    counters: Counter[str] = field(default_factory=Counter)
+    clients: set[str] = field(default_factory=set)
+    live: Liveness = field(init=False)
+    sender: Sender = field(init=False)
+    members: Members = field(init=False)
+    _next_beat: float = field(init=False)
+    _last_step: float = field(init=False)
+    _beat_soon: bool = False
+    _init_over: bool = False
+    _ask_nodes_at: float | None = None
+    _ask_tries: int = 0
+    _leaving_seq: int | None = None
+    _leave_until: float = 0.0
+    _left_told: bool = False
+    _logged: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        cfg = self.config
+        outbox = Outbox(resend_pause_s=max(0.0, cfg.max_rexmit_delay_s - 0.01))
+        self.live = Liveness(self.started, cfg.deadtime_s, cfg.initdead_s, cfg.warntime_s)
+        self.sender = Sender(self.me, cfg, self.ring, self.peers, outbox, self.counters)
+        self.members = Members(self.me, self.live, outbox, self.counters)
+        self._next_beat = self._last_step = self.started
+        for name in cfg.nodes:
+            if name != self.me.name:
+                self._add_peer(name)
+        for name in cfg.ping_nodes:
+            self.live.add(name, cfg.deadping_s)
+
+    # --- the face -------------------------------------------------------------------------------
+
+    def step(self, event: ev.Input, now: float) -> list[Output]:
+        """Take one event; `now` is monotonic seconds.
+
+        Submit may raise QueueFull or stream.PayloadTooLong; nothing is sent then.
+        """
+        out = self._look_for_stall(now)
+        match event:
+            case ev.Received(link, data):
+                self._packet(link, data, now, out)
+            case ev.Tick(wall, load):
+                self.sender.wall = (wall, now)
+                self.sender.load = load or self.sender.load
+                self._tick(now, out)
+            case ev.Submit(topic, payload, to):
+                self._submit(topic, payload, to, out)
+            case ev.SubmitRaw(fields):
+                made = [make_field(name, value) for name, value in fields]
+                self.sender.number(made, out, now)
+            case ev.ClientChange(client, online):
+                self._client(client, online, out, now)
+            case ev.Leave():
+                if self._leaving_seq is None:
+                    self._leaving_seq, self._left_told = self.sender.outbox.newest + 1, False
+                    self._leave_until = now + self.config.deadtime_s
+                    self._beat(out, now)
+            case ev.Rejoin():
+                if self._leaving_seq is not None:
+                    self._leaving_seq = None
+                    self._beat(out, now)
+            case ev.PingAnswered(link, data):
+                self._ping_answer(link, data, now, out)
+            case _:
+                assert_never(event)
+        if self._beat_soon:
+            self._beat(out, now)
+        self.sender.flush(out, now)
+        self._look_whether_left(out, now)
+        return out
+
+    def deadline(self) -> float:
+        """Absolute time of the next Tick that is needed; there always is a next beat."""
+        times = [self._next_beat]
+        if (death := self.live.deadline()) is not None:
+            times.append(death)
+        for peer in self.peers.values():
+            if (ask := peer.inbox.deadline()) is not None and self.live.is_alive(peer.name):
+                times.append(ask)
+        if self._ask_nodes_at is not None:
+            times.append(self._ask_nodes_at)
+        if not self._init_over:
+            times.append(self.started + self.config.initdead_s)
+        if self._leaving_seq is not None and not self._left_told:
+            times.append(self._leave_until)
+        return min(times)
+
+    @property
+    def may_submit(self) -> bool:
+        """False: the application should be read no further until acknowledgements come in."""
+        return self.sender.may_submit
+
+    @property
+    def is_leaving(self) -> bool:
+        return self._leaving_seq is not None
+
+    def memory(self) -> dict[str, tuple[int, int]]:
+        """Newest (generation, seq) of every peer, to be saved; never rounded up."""
+        known = dict(self.floors)
+        for peer in self.peers.values():
+            if peer.inbox.generation is not None:
+                heard = (peer.inbox.generation, peer.inbox.newest)
+                known[peer.name] = max(known.get(peer.name, (0, 0)), heard)
+        return known
+
+    def rekey(self, ring: Keyring) -> None:
+        """Sign and verify with the keys of a re-read authkeys."""
+        self.ring = self.sender.ring = ring
+
+    # --- time -----------------------------------------------------------------------------------
+
+    def _look_for_stall(self, now: float) -> list[Output]:
+        gap, self._last_step = now - self._last_step, max(now, self._last_step)
+        if gap <= self.config.deadtime_s / 2:
+            return []
+        self.live.forgive(gap, now)
+        note = Note("warn", "heartbeat.stalled", {"gap_s": round(gap, 3)})
+        return [note, Tell(Stalled(gap))] if gap > self.config.deadtime_s else [note]
+
+    def _tick(self, now: float, out: list[Output]) -> None:
+        if now >= self._next_beat:
+            self._scheduled_beat(now, out)
+        self._changes(self.live.tick(now), now, out)
+        if not self._init_over and now >= self.started + self.config.initdead_s:
+            self._init_over = True
+            for name in sorted(self.peers):
+                self.members.never_came(self.peers[name], out, now - self.started)
+        for name in sorted(self.peers):
+            if self.live.is_alive(name):
+                self._ask_for_missing(self.peers[name], now, out)
+        self._look_whether_begun(now, out)
+        if self._ask_nodes_at is not None and now >= self._ask_nodes_at:
+            self._ask_node_list(out, now)
+
+    def _scheduled_beat(self, now: float, out: list[Output]) -> None:
+        self._beat(out, now)
+        if self.status == "init":
+            self._set_status("up", out, now)
+        step = self.config.keepalive_s
+        self._next_beat += step
+        if self._next_beat <= now:
+            self._next_beat = now + step
+        for name in self.config.ping_nodes:
+            out.append(ev.PingOut(name, self._ping_packet(name, now)))
+
+    def _ping_packet(self, name: str, now: float) -> bytes:
+        sent = f"{max(0, int(self.sender.wall_at(now))):x}"
+        return self.sender.encode(message("NS_st", st="ping", info="ping", src=name, ts=sent))
+
+    def _set_status(self, word: str, out: list[Output], now: float) -> None:
+        self.status = word
+        out.append(Tell(ev.StatusChanged(self.me.name, word)))
+        self._beat(out, now)
+
+    def _beat(self, out: list[Output], now: float) -> None:
+        self._beat_soon = False
+        heard = [self.peers[n] for n in sorted(self.peers) if self.live.is_alive(n)]
+        echoes = [echo_of(p) for p in heard if p.kind is Kind.PACEKEEPER]
+        self.sender.beat(self.status, echoes, sorted(self.clients), self.is_leaving, out, now)
+
+    def _look_whether_begun(self, now: float, out: list[Output]) -> None:
+        waits = self.config.autojoin != "none" and not self._init_over
+        if self.status != "up" or not self.live.has_begun or waits:
+            return
+        if not any(self.live.is_alive(name) for name in self.peers):
+            self._set_status("active", out, now)
+        elif self._ask_nodes_at is None:
+            self._ask_node_list(out, now)
+
+    def _ask_node_list(self, out: list[Output], now: float) -> None:
+        alive = [name for name in sorted(self.peers) if self.live.is_alive(name)]
+        if self.status == "active" or not alive or self._ask_tries >= NODE_LIST_TRIES:
+            self._ask_nodes_at = None
+            if self.status != "active":
+                self._set_status("active", out, now)
+            return
+        whom = alive[self._ask_tries % len(alive)]
+        self._ask_tries += 1
+        self._ask_nodes_at = now + ASK_NODES_EVERY_S
+        self.sender.number([make_field("t", "reqnodes"), make_field("dest", whom)], out, now)
+
+    # --- the application ------------------------------------------------------------------------
+
+    def _submit(self, topic: str, payload: bytes, to: str | None, out: list[Output]) -> None:
+        if to == self.me.name:
+            out.append(Tell(Delivered(self.me.name, topic, payload)))
+            return
+        hearers = [p.name for p in self.peers.values() if p.is_member and p.kind is Kind.PACEKEEPER]
+        if not hearers or (to is not None and to not in hearers):
+            self.counters["sent-to-nobody"] += 1
+            return
+        self.sender.submit(topic, payload, to)
+
+    def _client(self, client: str, online: bool, out: list[Output], now: float) -> None:
+        if (client in self.clients) == online:
+            return
+        (self.clients.add if online else self.clients.discard)(client)
+        state = "join" if online else "leave"
+        fields = message("hbapi-clstat", from_id=client, st=state).fields
+        self.sender.number(fields, out, now)
+        self._beat(out, now)
+
+    def _look_whether_left(self, out: list[Output], now: float) -> None:
+        if self._leaving_seq is None or self._left_told:
+            return
+        waiting = [
+            p
+            for p in self.peers.values()
+            if p.is_member
+            and p.kind is Kind.PACEKEEPER
+            and self.sender.outbox.acked.get(p.name, 0) < self._leaving_seq
+        ]
+        if (not waiting and self.sender.is_idle) or now >= self._leave_until:
+            self._left_told = True
+            out.append(Tell(ev.Left()))
+
+    # --- packets --------------------------------------------------------------------------------
+
+    def _packet(self, link: str, data: bytes, now: float, out: list[Output]) -> None:
+        try:
+            self._message(link, decode(data, self.ring, now), now, out)
+        except PacketError as error:
+            self.counters[f"dropped-{error.reason}"] += 1
+            if self.config.log_badpack and self._may_log(f"bad {error.reason}", now):
+                facts = {"link": link, "reason": error.reason, "bytes": len(data)}
+                out.append(Note("warn", "packet.dropped", facts))
+
+    def _may_log(self, what: str, now: float) -> bool:
+        """Once a minute for each thing."""
+        if now - self._logged.get(what, float("-inf")) < SAME_LINE_EVERY_S:
+            return False
+        if len(self._logged) >= MAX_LINES_REMEMBERED:
+            self._logged.clear()
+        self._logged[what] = now
+        return True
+
+    def _message(self, link: str, msg: Message, now: float, out: list[Output]) -> None:
+        name = (msg.text("src") or "").lower()
+        if name == self.me.name:
+            self._own_packet(msg, now, out)
+            return
+        peer = self.peers.get(name) or self._stranger(name, msg, now, out)
+        if peer is None:
+            return
+        generation = msg.hexadecimal("hg")
+        if generation is None:
+            raise PacketError("no-generation")
+        if msg.type.startswith("NS_"):
+            self._control(peer, msg, generation, now, out)
+            return
+        seq = msg.hexadecimal("seq")
+        if not seq:
+            raise PacketError("no-number")
+        self._numbered(peer, link, msg, (generation, seq), now, out)
+
+    def _own_packet(self, msg: Message, now: float, out: list[Output]) -> None:
+        self.counters["own-packet"] += 1
+        theirs = msg.raw("srcuuid")
+        if theirs is not None and theirs != self.me.uuid and self._may_log("twin", now):
+            facts: dict[str, object] = {"node": self.me.name, "uuid": theirs.hex()}
+            out.append(Note("error", "node.name-used-twice", facts))
+
+    def _stranger(self, name: str, msg: Message, now: float, out: list[Output]) -> Peer | None:
+        if self.config.autojoin != "none" and msg.type == "status" and 0 < len(name) <= 99:
+            if len(self.peers) < MAX_NODES and name not in self.config.ping_nodes:
+                out.append(Note("notice", "node.joined", {"node": name}))
+                return self._add_peer(name)
+        self.counters["stranger"] += 1
+        if self._may_log(f"stranger {name[:99]}", now):
+            out.append(Note("warn", "packet.from-stranger", {"node": name[:99]}))
+        return None
+
+    def _add_peer(self, name: str) -> Peer:
+        most = self.config.max_rexmit_delay_s
+        low = 0.05 if most >= 0.1 else 0.0
+        wait: Callable[[], float] = lambda: self.rng.uniform(low, most)  # noqa: E731
+        inbox = Inbox(self.rng.randrange(10), wait, most, self.floors.get(name, (0, 0)))
+        peer = self.peers[name] = Peer(name, inbox)
+        self.live.add(name)
+        return peer
+
+    def _numbered(
+        self,
+        peer: Peer,
+        link: str,
+        msg: Message,
+        number: tuple[int, int],
+        now: float,
+        out: list[Output],
+    ) -> None:
+        is_status = msg.type == "status"
+        arrival = peer.inbox.receive(*number, is_status, now)
+        if arrival in (Arrival.REPLAY, Arrival.EARLY):
+            self.counters[arrival.value] += 1
+            if arrival is Arrival.REPLAY and self._may_log(f"replay {peer.name}", now):
+                facts: dict[str, object] = {"node": peer.name, "number": list(number)}
+                out.append(Note("warn", "packet.replay", facts))
+            return
+        self._changes(self.live.heard_on(peer.name, link, number, now), now, out)
+        if arrival is Arrival.DUPLICATE:
+            self.counters["duplicate"] += 1
+            return
+        uuid = msg.raw("srcuuid")
+        if uuid is not None and len(uuid) == 16:
+            peer.uuid = uuid
+        if arrival.begins_tracking:
+            self._begin(peer, arrival, number, now, out)
+        if is_status and arrival is not Arrival.LATE:
+            self._status(peer, msg, number[1], now, out)
+        if (ack := peer.inbox.due_ack()) is not None:
+            self._acknowledge(peer, ack, out, now)
+        self._at_once(peer, msg, now, out)
+        if peer.ordering is not None:
+            self._in_order(peer, peer.ordering.arrive(number[1], msg), now, out)
+            if peer.ordering.overflows():
+                self._break(peer, "overflow", out)
+
+    def _begin(
+        self, peer: Peer, arrival: Arrival, number: tuple[int, int], now: float, out: list[Output]
+    ) -> None:
+        facts: dict[str, object] = {"node": peer.name, "number": list(number)}
+        if arrival is Arrival.SKIPPED:
+            out.append(Note("error", "packets.lost", facts))
+        else:
+            out.append(Remember())
+        silent = self.live.silent_s(peer.name, now)
+        self.members.down(peer, out, silent_s=silent)
+        if arrival is Arrival.RESTART:
+            out.append(Note("notice", "peer.restarted", facts))
+            self.members.restarted(peer, out)
+        peer.begin_tracking(number[1])
+        self._beat_soon = True
+
+    def _break(self, peer: Peer, why: str, out: list[Output]) -> None:
+        """Something of `peer` is lost for good: what it sends from here on counts."""
+        out.append(Note("error", "stream.broken", {"node": peer.name, "why": why}))
+        self.members.down(peer, out)
+        peer.inbox.missing.clear()
+        peer.begin_tracking(peer.inbox.newest + 1)
+        self._beat_soon = True
+
+    def _status(self, peer: Peer, msg: Message, seq: int, now: float, out: list[Output]) -> None:
+        """What a fresh status says about life; membership waits for its turn in the stream."""
+        announced = msg.hexadecimal("dt")
+        peer.acknowledges = msg.text("protocol") is not None
+        own_kind = read_membership(msg)
+        peer.kind = Kind.HEARTBEAT if own_kind is None else Kind.PACEKEEPER
+        was_dead = self.live.state(peer.name) is False
+        seconds = None if announced is None else announced / 1000
+        changes = self.live.beat(peer.name, seconds, now)
+        if was_dead or any(isinstance(change, PeerDead) for change in changes):
+            if peer.ordering is not None and peer.ordering.next < seq:
+                peer.inbox.missing.clear()
+                peer.begin_tracking(seq)
+        self._changes(changes, now, out)
+        if own_kind is not None and peer.nonce != own_kind.nonce:
+            peer.nonce, self._beat_soon = own_kind.nonce, True
+        word = msg.text("st") or ""
+        if word != peer.status:
+            peer.status = word
+            out.append(Tell(ev.StatusChanged(peer.name, word)))
+        sent, here = msg.hexadecimal("ts"), self.sender.wall_at(now)
+        if sent is not None and abs(here - sent) > max(CLOCK_APART_S, 10 * self.config.deadtime_s):
+            if self._may_log(f"clock {peer.name}", now):
+                facts: dict[str, object] = {"node": peer.name, "apart_s": round(here - sent)}
+                out.append(Note("warn", "clock.differs", facts))
+
+    def _acknowledge(self, peer: Peer, seq: int, out: list[Output], now: float) -> None:
+        self.sender.control("NS_ackmsg", peer, [("ackseq", f"{seq:x}")], out, now)
+
+    def _in_order(self, peer: Peer, messages: list[Message], now: float, out: list[Output]) -> None:
+        for msg in messages:
+            try:
+                confirm = self.members.in_order(peer, msg, out, now)
+            except PacketError as error:
+                self.counters[f"dropped-{error.reason}"] += 1
+                continue
+            if confirm:
+                self._acknowledge(peer, peer.inbox.contiguous, out, now)
+
+    def _at_once(self, peer: Peer, msg: Message, now: float, out: list[Output]) -> None:
+        """Messages of Heartbeat's own protocol are used as they come, in whatever order."""
+        if not self.members.is_for_us(msg):
+            return
+        if msg.type == "reqnodes":
+            names = sorted({self.me.name, *self.peers})
+            fields = message(
+                "repnodes", dest=peer.name, nodelist=" ".join(names) + " ", delnodelist=" "
+            ).fields
+            self.sender.number(fields, out, now)
+        elif msg.type == "repnodes":
+            self._node_list(peer, (msg.text("nodelist") or "").lower().split(), out, now)
+        elif msg.type not in NOT_FOR_CLIENTS:
+            texts = [(f.name, msg.text(f.name) or "") for f in msg.fields if f.kind == STRING]
+            out.append(Tell(ev.RawMessage(peer.name, tuple(texts))))
+
+    def _node_list(self, peer: Peer, names: list[str], out: list[Output], now: float) -> None:
+        known = {self.me.name, *self.peers}
+        for name in sorted(set(names) - known):
+            if self.config.autojoin != "none" and len(self.peers) < MAX_NODES:
+                self._add_peer(name)
+        if self.config.autojoin == "none" and set(names) != known:
+            facts: dict[str, object] = {
+                "node": peer.name,
+                "theirs": sorted(names),
+                "ours": sorted(known),
+            }
+            out.append(Note("error", "node-lists.differ", facts))
+        self._ask_nodes_at = None
+        if self.status == "up":
+            self._set_status("active", out, now)
+
+    # --- control packets ------------------------------------------------------------------------
+
+    def _control(
+        self, peer: Peer, msg: Message, generation: int, now: float, out: list[Output]
+    ) -> None:
+        if not self.members.is_for_us(msg):
+            return
+        if generation != peer.inbox.generation:
+            self.counters["control-of-other-run"] += 1
+            return
+        is_own_kind = peer.kind is Kind.PACEKEEPER
+        if is_own_kind and msg.text("pkto") != self.me.nonce:
+            self.counters["control-for-other-run"] += 1
+            return
+        if msg.type == "NS_ackmsg":
+            if not self.sender.outbox.acknowledge(peer.name, msg.hexadecimal("ackseq") or 0):
+                self.counters["ack-of-unsent"] += 1
+        elif msg.type == "NS_rexmit":
+            first, last = msg.decimal("firstseq"), msg.decimal("lastseq")
+            if first is None or last is None:
+                raise PacketError("bad-number")
+            bucket = peer.fast_resends if is_own_kind else peer.resends
+            if bucket.take(now):
+                self._resend(peer, first, last, now, out)
+            else:
+                self.counters["resend-refused"] += 1
+        elif msg.type == "NS_nak_rexmit":
+            self._refused(peer, msg.hexadecimal("firstseq") or 0, now, out)
+
+    def _resend(self, peer: Peer, first: int, last: int, now: float, out: list[Output]) -> None:
+        answer = self.sender.outbox.resend(peer.name, first, last, now)
+        self.sender.resend(answer.messages, out)
+        self.counters["resent"] += len(answer.messages)
+        if answer.gone is not None:
+            self.counters["resend-gone"] += 1
+            extra = [("firstseq", f"{answer.gone:x}"), ("info", "too old")]
+            self.sender.control("NS_nak_rexmit", peer, extra, out, now)
+
+    def _refused(self, peer: Peer, seq: int, now: float, out: list[Output]) -> None:
+        if not peer.inbox.give_up(seq) or peer.ordering is None:
+            return
+        if peer.kind is Kind.PACEKEEPER:
+            self._break(peer, "refused", out)
+        else:
+            self._in_order(peer, peer.ordering.skip(seq), now, out)
+
+    def _ask_for_missing(self, peer: Peer, now: float, out: list[Output]) -> None:
+        for seq in peer.inbox.due_requests(now):
+            self.counters["asked"] += 1
+            extra = [("firstseq", str(seq)), ("lastseq", str(seq))]
+            self.sender.control("NS_rexmit", peer, extra, out, now)
+
+    def _ping_answer(self, link: str, data: bytes, now: float, out: list[Output]) -> None:
+        try:
+            msg = decode(data, self.ring, now)
+        except PacketError as error:
+            self.counters[f"ping-{error.reason}"] += 1
+            return
+        name, sent = msg.text("src") or "", msg.hexadecimal("ts")
+        if msg.type != "NS_st" or name not in self.config.ping_nodes or sent is None:
+            self.counters["ping-other"] += 1
+            return
+        if abs(self.sender.wall_at(now) - sent) > self.config.deadping_s + 1:
+            self.counters["ping-stale"] += 1
+            return
+        self._changes(self.live.heard_on(name, link, None, now), now, out)
+        self._changes(self.live.beat(name, None, now), now, out)
+
+    # --- what liveness found --------------------------------------------------------------------
+
+    def _changes(self, changes: list[Change], now: float, out: list[Output]) -> None:
+        for change in changes:
+            match change:
+                case LinkChanged():
+                    out.append(Tell(change))
+                    facts: dict[str, object] = {"node": change.node, "link": change.link}
+                    out.append(Note("notice", "link.up" if change.up else "link.down", facts))
+                case LateBeat(peer, interval_s, beyond):
+                    facts = {"node": peer, "interval_s": round(interval_s, 3)}
+                    out.append(Note("error" if beyond else "warn", "beat.late", facts))
+                case PeerAlive(name) | PeerDead(name) if name not in self.peers:
+                    out.append(Tell(ev.PingChanged(name, isinstance(change, PeerAlive))))
+                case PeerAlive():
+                    self._beat_soon = True
+                case PeerDead(name, silent_s, _):
+                    self.peers[name].status = "dead"
+                    self.members.down(self.peers[name], out, silent_s=silent_s)
+                    self._beat_soon = True
+                case _:
+                    assert_never(change)
