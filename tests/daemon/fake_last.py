@@ -1,0 +1,3 @@
+from tests.daemon.fake_daemon import main
+
+main("fake_last")
