@@ -20,6 +20,9 @@ from ocf.environment import Places
 PYTHON_AGENTS: dict[tuple[str, str | None, str], str] = {
     ("ocf", "heartbeat", "Delay"): "ocf.agents.delay:Delay",
     ("ocf", "heartbeat", "Dummy"): "ocf.agents.dummy:Dummy",
+    ("ocf", "heartbeat", "IPaddr"): "ocf.agents.ipaddr:IPaddr",
+    ("ocf", "heartbeat", "IPaddr2"): "ocf.agents.ipaddr2:IPaddr2",
+    ("ocf", "heartbeat", "SendArp"): "ocf.agents.sendarp:SendArp",
     ("ocf", "heartbeat", "Stateful"): "ocf.agents.stateful:Stateful",
     ("ocf", "pacemaker", "Dummy"): "ocf.agents.dummy:PacemakerDummy",
     ("ocf", "pacemaker", "Stateful"): "ocf.agents.stateful:PacemakerStateful",

@@ -20,6 +20,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
+from ocf import netlink
 from ocf.agent import Agent, main
 from ocf.codes import Rc
 
@@ -43,6 +44,7 @@ def preload(targets: Sequence[str]) -> None:
         importlib.import_module(target.partition(":")[0])
     for name in PRELOADED:
         importlib.import_module(name)
+    netlink.preload()
     gc.collect()
     gc.freeze()
 
@@ -107,7 +109,10 @@ class ForkServer:
         poller = select.poll()
         poller.register(self._control, select.POLLIN)
         poller.register(self._wake_r, select.POLLIN)
-        self._control.send(b"ready")
+        try:
+            self._control.send(b"ready")
+        except OSError:
+            return  # whoever wanted us is gone
         while True:
             ready = {fd for fd, _ in poller.poll()}
             if self._wake_r in ready:
