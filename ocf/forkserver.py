@@ -20,7 +20,6 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
-from ocf import netlink
 from ocf.agent import Agent, main
 from ocf.codes import Rc
 
@@ -44,7 +43,7 @@ def preload(targets: Sequence[str]) -> None:
         importlib.import_module(target.partition(":")[0])
     for name in PRELOADED:
         importlib.import_module(name)
-    netlink.preload()
+    importlib.import_module("ocf.netlink").preload()
     gc.collect()
     gc.freeze()
 

@@ -44,7 +44,7 @@ class NetlinkError(OSError):
 
 
 class Address(NamedTuple):
-    """One address of one interface (`link` is its index); `label` and `broadcast` are empty where there is none."""
+    """One address of the interface with index `link`; `label`, `broadcast` may be empty."""
 
     ip: str
     prefix: int
@@ -55,7 +55,7 @@ class Address(NamedTuple):
 
 
 class Route(NamedTuple):
-    """One route over the interface of index `link`; `dst` is empty for a default route, `source` when it prefers none."""
+    """One route over the interface with index `link`; default routes have an empty `dst`."""
 
     dst: str
     prefix: int
