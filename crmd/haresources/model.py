@@ -5,7 +5,7 @@ No logic beyond small look-ups.  Source: cli.md section 8.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from crmd.haresources.parse import Place
@@ -239,3 +239,24 @@ class Plan:
                 case Clone(child=child):
                     found.append(child)
         return found
+
+    def with_findings(self, findings: tuple[Finding, ...]) -> Plan:
+        """The same plan with these findings instead of its own."""
+        return replace(self, findings=findings)
+
+    def without_monitors(self) -> Plan:
+        """The same plan with every monitor left out."""
+
+        def bare(rsc: Primitive) -> Primitive:
+            return replace(rsc, ops=tuple(op for op in rsc.ops if op.name != "monitor"))
+
+        def strip(item: Primitive | Group | Clone) -> Primitive | Group | Clone:
+            match item:
+                case Primitive():
+                    return bare(item)
+                case Group(members=members):
+                    return replace(item, members=tuple(bare(m) for m in members))
+                case Clone(child=child):
+                    return replace(item, child=bare(child))
+
+        return replace(self, resources=tuple(strip(item) for item in self.resources))

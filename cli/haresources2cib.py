@@ -1,0 +1,139 @@
+"""haresources2cib: turn the files of a Heartbeat cluster into a CIB.
+
+Also `crm cluster import-heartbeat`.  Reads, converts, checks and prints; nothing is changed unless
+`--apply` is given.  Decisions are made in `crmd.haresources`.  Source: cli.md section 8.7.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+from cli.exits import Exit
+from cli.heartbeat_files import Folder, Unreadable, read_folder
+from crmd.haresources import render
+from crmd.haresources.convert import Options, convert
+from crmd.haresources.lint import lint
+from crmd.haresources.model import Finding, Plan, Severity, Style
+
+_BLOCKING = (Severity.ERROR, Severity.CRITICAL)
+
+EXAMPLE = """\
+examples:
+  haresources2cib /etc/ha.d                     print the CIB, report on standard error
+  haresources2cib --output crm /etc/ha.d        the same as crm shell commands
+  haresources2cib --output report /etc/ha.d     every decision and every finding
+  haresources2cib --accept H020 --apply         load it into the running cluster
+
+Errors and critical findings stop the import until each code is accepted or the file corrected.
+"""
+
+
+def parser(prog: str = "haresources2cib") -> argparse.ArgumentParser:
+    """The command line, also the source of the manual page."""
+    made = argparse.ArgumentParser(
+        prog=prog,
+        description="Convert Heartbeat's ha.cf, authkeys and haresources into a CIB, "
+        "telling every decision.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = made.add_argument
+    add("folder", nargs="?", type=Path, default=Path("/etc/ha.d"), metavar="DIR")
+    add("--ha-cf", type=Path, metavar="FILE", help="instead of DIR/ha.cf")
+    add(
+        *("--haresources", "-c", "--config"),
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help="instead of DIR/haresources; give one for each node to have them compared",
+    )
+    add("--authkeys", type=Path, metavar="FILE", help="instead of DIR/authkeys")
+    add("--root", type=Path, default=Path("/"), metavar="DIR", help="file tree of the host")
+    styles = [style.value for style in Style]
+    add("--style", choices=styles, default="auto", help="how far to leave Heartbeat's own way")
+    add("--no-ocf", action="store_true", help="the old tool's name for --style exact")
+    add("--no-monitor", action="store_true", help="add no monitors")
+    add("--fix-order", action="store_true", help="devices first, addresses last")
+    add("--prefer", choices=["ocf", "systemd", "lsb"], default="", help="class of plain services")
+    add("--move-on-first-failure", action="store_true", help="migration-threshold=1")
+    add("--ignore-quorum", action="store_true", help="no-quorum-policy=ignore on two nodes")
+    add("--accept", action="append", default=[], metavar="CODE", help="go on in spite of CODE")
+    add("--accept-missing", action="append", default=[], metavar="NAME", help="script to come")
+    outputs = ["cib", "crm", "report", "json"]
+    add("--output", choices=outputs, default="cib", help="what to print (default: cib)")
+    add("--stdout", action="store_true", help="accepted for the old tool's sake: the default")
+    what = made.add_mutually_exclusive_group()
+    what.add_argument("--dry-run", action="store_true", help="print only (the default)")
+    what.add_argument("--apply", action="store_true", help="load into the cluster or CIB_file")
+    add("--quiet", "-q", action="store_true", help="no report on standard error")
+    return made
+
+
+def plan_for(folder: Folder, args: argparse.Namespace) -> Plan:
+    """Convert and check; the plan carries all findings, worst first within a code."""
+    style = Style.EXACT if args.no_ocf else Style(args.style)
+    options = Options(
+        style=style,
+        fix_order=args.fix_order,
+        prefer=args.prefer,
+        move_on_first_failure=args.move_on_first_failure,
+        ignore_quorum=args.ignore_quorum,
+        comment_ids=True,
+    )
+    missing = frozenset(args.accept_missing)
+    problems = [
+        *folder.findings,
+        *lint(folder.haresources, folder.settings, folder.facts, style, missing),
+    ]
+    plan = convert(folder.haresources, folder.settings, folder.facts, options)
+    if args.no_monitor:
+        plan = plan.without_monitors()
+    return plan.with_findings((*problems, *plan.findings))
+
+
+def blocking(plan: Plan, accepted: Sequence[str]) -> list[Finding]:
+    """Findings that stop the import."""
+    return [f for f in plan.findings if f.severity in _BLOCKING and f.code not in accepted]
+
+
+def main(argv: Sequence[str], out: TextIO, err: TextIO, prog: str = "haresources2cib") -> int:
+    """Run the command; returns the exit status of cli.md section 3."""
+    try:
+        args = parser(prog).parse_args(argv)
+    except SystemExit as stop:
+        return Exit.OK if stop.code == 0 else Exit.USAGE
+    try:
+        folder = read_folder(args.folder, args.ha_cf, args.haresources, args.authkeys, args.root)
+    except Unreadable as error:
+        err.write(f"{prog}: {error}\n")
+        return Exit.NOINPUT
+    plan = plan_for(folder, args)
+    stop = blocking(plan, args.accept)
+    if args.output in ("report", "json"):
+        out.write(render.to_report(plan) if args.output == "report" else render.to_json(plan))
+    elif not args.quiet and not stop:
+        err.write(render.to_report(plan))
+    for finding in stop:
+        err.write(f"{prog}: {finding}\n")
+    if stop:
+        codes = " ".join(f"--accept {code}" for code in sorted({f.code for f in stop}))
+        err.write(f"{prog}: nothing written; correct the files, or go on with {codes}\n")
+        return Exit.CONFIG
+    if args.output in ("cib", "crm") and not args.apply:
+        out.write(
+            render.to_cib(plan).decode() if args.output == "cib" else render.to_crm(plan)
+        )
+    if args.apply:
+        from cli.haresources_apply import apply
+
+        return apply(plan, out, err, prog)
+    return Exit.OK
+
+
+def run() -> None:
+    """Entry point of the console script."""
+    sys.exit(main(sys.argv[1:], sys.stdout, sys.stderr))
