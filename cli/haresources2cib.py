@@ -66,9 +66,7 @@ def parser(prog: str = "haresources2cib") -> argparse.ArgumentParser:
     outputs = ["cib", "crm", "report", "json"]
     add("--output", choices=outputs, default="cib", help="what to print (default: cib)")
     add("--stdout", action="store_true", help="accepted for the old tool's sake: the default")
-    what = made.add_mutually_exclusive_group()
-    what.add_argument("--dry-run", action="store_true", help="print only (the default)")
-    what.add_argument("--apply", action="store_true", help="load into the cluster or CIB_file")
+    add("--dry-run", action="store_true", help="print only (the default)")
     add("--quiet", "-q", action="store_true", help="no report on standard error")
     return made
 
@@ -104,8 +102,8 @@ def main(argv: Sequence[str], out: TextIO, err: TextIO, prog: str = "haresources
     """Run the command; returns the exit status of cli.md section 3."""
     try:
         args = parser(prog).parse_args(argv)
-    except SystemExit as stop:
-        return Exit.OK if stop.code == 0 else Exit.USAGE
+    except SystemExit as ended:
+        return Exit.OK if ended.code == 0 else Exit.USAGE
     try:
         folder = read_folder(args.folder, args.ha_cf, args.haresources, args.authkeys, args.root)
     except Unreadable as error:
@@ -123,14 +121,8 @@ def main(argv: Sequence[str], out: TextIO, err: TextIO, prog: str = "haresources
         codes = " ".join(f"--accept {code}" for code in sorted({f.code for f in stop}))
         err.write(f"{prog}: nothing written; correct the files, or go on with {codes}\n")
         return Exit.CONFIG
-    if args.output in ("cib", "crm") and not args.apply:
-        out.write(
-            render.to_cib(plan).decode() if args.output == "cib" else render.to_crm(plan)
-        )
-    if args.apply:
-        from cli.haresources_apply import apply
-
-        return apply(plan, out, err, prog)
+    if args.output in ("cib", "crm"):
+        out.write(render.to_cib(plan).decode() if args.output == "cib" else render.to_crm(plan))
     return Exit.OK
 
 

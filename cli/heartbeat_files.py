@@ -129,7 +129,9 @@ def _settings(config: Config | None, file: str) -> HeartbeatSettings:
         initdead_s=config.initdead_s if "initdead" in written else None,
         paths=sum(1 for medium in config.media if not isinstance(medium, Ping)),
         pings=pings,
-        ipfail=any(child.argv and Path(child.argv[0]).name == "ipfail" for child in config.children),
+        ipfail=any(
+            child.argv and Path(child.argv[0]).name == "ipfail" for child in config.children
+        ),
         stonith=stonith,
         directives=others,
         file=file,
@@ -186,7 +188,10 @@ def _files(folder: Path) -> dict[str, Path]:
 
 def _names(folders: tuple[Path, ...]) -> frozenset[str]:
     return frozenset(
-        name for folder in folders for name, path in _files(folder).items() if os.access(path, os.X_OK)
+        name
+        for folder in folders
+        for name, path in _files(folder).items()
+        if os.access(path, os.X_OK)
     )
 
 
@@ -195,7 +200,9 @@ def _units(root: Path) -> frozenset[str]:
         return frozenset()
     found: set[str] = set()
     for folder in ("etc/systemd/system", "lib/systemd/system", "usr/lib/systemd/system"):
-        found |= {n.removesuffix(".service") for n in _files(root / folder) if n.endswith(".service")}
+        found |= {
+            n.removesuffix(".service") for n in _files(root / folder) if n.endswith(".service")
+        }
     return frozenset(found)
 
 
@@ -234,4 +241,6 @@ def _fstab(root: Path) -> frozenset[str]:
 
 def _static_addresses(root: Path) -> frozenset[str]:
     rows = _lines(root / "etc/network/interfaces")
-    return frozenset(words[1].split("/")[0] for words in rows if words[0] == "address" and words[1:])
+    return frozenset(
+        words[1].split("/")[0] for words in rows if words[0] == "address" and words[1:]
+    )
