@@ -28,22 +28,16 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Protocol
 
+from cib.lexical import Role
+from cib.scores import INFINITY
+
 if TYPE_CHECKING:
     from lxml import etree
 
     from crmd.scheduler.requests import Request
+    from crmd.scheduler.unpack.attributes import Attributes
 
-INFINITY = 1_000_000
-
-
-class Role(IntEnum):
-    """Roles in their order (part 1, 0.3)."""
-
-    UNKNOWN = 0
-    STOPPED = 1
-    STARTED = 2
-    UNPROMOTED = 3
-    PROMOTED = 4
+__all__ = ["INFINITY", "Role"]
 
 
 class Variant(IntEnum):
@@ -125,6 +119,8 @@ class Node:
     priority_sum: int = 0
     state: etree._Element | None = None
     """Its `node_state`, if any."""
+    failure_attributes: tuple[list[tuple[str, str]], list[tuple[str, str]]] | None = None
+    """Cache of `unpack.failcounts`; None: to be collected from `attrs` again."""
     details: dict[str, object] = field(default_factory=dict)
     """Free for later stages (cached facts by name)."""
 
@@ -379,7 +375,8 @@ class Resource:
     stop_unexpected: bool = False
     reload: bool = False
     restarting: bool = False
-    added_location_scores: bool = False
+    sees_host_attributes: bool = False
+    """Node attributes may be those of a guest's host (part 1, 20.6); set before assignment."""
     details: dict[str, object] = field(default_factory=dict)
     """Free for later stages (actions of the resource, cached facts by name)."""
 
@@ -525,6 +522,8 @@ class Cluster:
     cib: etree._Element
     now: float
     """Seconds since the epoch."""
+    attributes: Attributes
+    """The document's name/value sets and rules."""
     options: Options = field(default_factory=Options)
     feature_set: str = ""
     quorate: bool = False
@@ -557,6 +556,10 @@ class Cluster:
     requests: list[Request] = field(default_factory=list)
     cleared_failcounts: set[tuple[int, int]] = field(default_factory=set)
     """(resource index, node index) with a clear_failcount requested (part 1, 17.5)."""
+    usable: list[bool] = field(default_factory=list)
+    """By node index: `Node.usable` of now; kept up to date during assignment."""
+    node_rank: list[int] = field(default_factory=list)
+    """By node index: position in `nodes`."""
     recheck_by: int | None = None
     """Seconds since the epoch of the earliest instant worth another look."""
     n_resources: int = 0
@@ -564,13 +567,20 @@ class Cluster:
     n_blocked: int = 0
     n_disabled: int = 0
     warnings: list[str] = field(default_factory=list)
+    placed: list[Resource] = field(default_factory=list)
+    """Every successful placement in turn, undone ones included (`--show-utilization`)."""
     score_lines: list[str] = field(default_factory=list)
     """Printed scores in the order of events (part 1, 25); only with `record_scores`."""
     record_scores: bool = False
     explain: Recorder | None = None
     """Keeps the reason of every score term when set (`crm_simulate --explain`)."""
-    caches: dict[str, dict[object, object]] = field(default_factory=dict)
-    """Evaluated attributes by cache name (parameters, operation meta, digests)."""
+    parameters: dict[tuple[int, int], dict[str, str]] = field(default_factory=dict)
+    """Cache of instance attributes: (id of the element, node index or -1)."""
+    operation_meta: dict[tuple[int, str, int], dict[str, str]] = field(default_factory=dict)
+    digests: dict[tuple[int, int, str], object] = field(default_factory=dict)
+    """Cache of computed digests: (resource index, node index, operation key)."""
+    containers_to_stop: list[Resource] = field(default_factory=list)
+    """Launchers whose stop is due when all histories are read (part 1, 12.17)."""
 
     def node(self, name: str | None) -> Node | None:
         """Node of that name, ignoring case."""

@@ -79,6 +79,17 @@ class RescheduleRecurring:
 
 
 @dataclass(frozen=True, slots=True)
+class DeferredFailureCheck:
+    """A failed start or monitor of a bundle connection with address `#uname`: whether its
+    parameters changed can be told only after assignment (14.6.4; part 2, phase 9)."""
+
+    phase: int
+    resource: Resource
+    node: Node
+    entry: HistoryEntry
+
+
+@dataclass(frozen=True, slots=True)
 class OrderElement:
     """An `rsc_order` in its place among the constraints; templates and tags are expanded."""
 
@@ -104,7 +115,7 @@ class TicketMade:
 
 @dataclass(frozen=True, slots=True)
 class LeftWithoutNode:
-    """Assignment ended without a node: existing actions change (part 2, 8)."""
+    """Assignment ended without a node, for good: existing actions change (part 2, 8)."""
 
     phase: int
     resource: Resource
@@ -116,6 +127,7 @@ Request = (
     | FenceRequest
     | StopsBecomeOptional
     | RescheduleRecurring
+    | DeferredFailureCheck
     | OrderElement
     | ColocationMade
     | TicketMade
