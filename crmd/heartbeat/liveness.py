@@ -79,6 +79,10 @@ class Liveness:
         after = self.dead_after_s if dead_after_s is None else dead_after_s
         self.peers.setdefault(peer, _Peer(after, self.started))
 
+    def expect_from(self, peer: str, now: float) -> None:
+        """Count the silence of a new peer from `now`."""
+        self.peers[peer].heard = now
+
     def remove(self, peer: str) -> None:
         """Forget `peer`."""
         self.peers.pop(peer, None)

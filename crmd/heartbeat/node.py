@@ -160,6 +160,30 @@ class Node:
         """Sign and verify with the keys of a re-read authkeys."""
         self.ring = self.sender.ring = ring
 
+    def reconfigure(self, config: Config, now: float) -> list[Output]:
+        """Go on with a re-read ha.cf, in the same generation.
+
+        New nodes are expected for initdead from now; removed ones are gone at once.
+        """
+        out: list[Output] = []
+        self.config = self.sender.config = config
+        self.live.dead_after_s, self.live.warn_after_s = config.deadtime_s, config.warntime_s
+        wanted = {*config.nodes} - {self.me.name}
+        if config.autojoin == "none":
+            for name in sorted(set(self.peers) - wanted):
+                self.members.down(self.peers.pop(name), out)
+                self.live.remove(name)
+        for name in sorted(wanted - set(self.peers)):
+            self._add_peer(name)
+            self.live.expect_from(name, now)
+        pings = set(config.ping_nodes)
+        for name in sorted(set(self.live.peers) - set(self.peers) - pings):
+            self.live.remove(name)
+        for name in config.ping_nodes:
+            self.live.add(name, config.deadping_s)
+        self._next_beat = min(self._next_beat, now + config.keepalive_s)
+        return out
+
     # --- time -----------------------------------------------------------------------------------
 
     def _look_for_stall(self, now: float) -> list[Output]:

@@ -1,0 +1,384 @@
+"""heartbeatd: the process that must never be late.
+
+It drives one `crmd.heartbeat.node.Node` with packets and time, and serves crmd and the tools on
+heartbeat.sock (docs/interfaces.md).  One thread with a selector decides and sends; a helper
+thread does what a disk may delay.  Real-time class and locked memory where permitted; nothing
+heavy is imported (checked by the import contract).  Facts: architecture.md, "Processes on a
+node"; heartbeat-v1.md sections 1 and 7.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import binascii
+import os
+import random
+import secrets
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from crmd.daemon import heartbeatd_files as files
+from crmd.daemon import ipc
+from crmd.daemon.heartbeatd_clients import Clients, Connection, Request, cluster_uid
+from crmd.daemon.heartbeatd_frames import event_frame, snapshot
+from crmd.daemon.heartbeatd_media import MediumError, UdpMedia
+from crmd.daemon.heartbeatd_realtime import be_punctual, quiet_collector
+from crmd.daemon.heartbeatd_writer import Writer
+from crmd.daemon.log import PlainLog, SafeSink
+from crmd.daemon.paths import PathError, Paths
+from crmd.heartbeat import events as ev
+from crmd.heartbeat.node import Identity, Node, QueueFull
+from crmd.heartbeat.settings import Config
+from crmd.messaging import Delivered
+
+REMEMBER_EVERY_S = 5.0
+LEAVE_AT_MOST_S = 2.0
+EXIT_CONFIG = 6
+EXIT_RUNNING = 7
+
+
+def clock() -> float:
+    """Monotonic seconds that also count while the machine is suspended: that is a stall."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def _load_average() -> str:
+    try:
+        with open("/proc/loadavg", encoding="ascii") as file:
+            return file.read(100).strip()
+    except OSError:
+        return ""
+
+
+class Daemon:
+    """The shell around one node: selector, media, clients, log."""
+
+    def __init__(self, paths: Paths, node: Node, media: UdpMedia, log: PlainLog) -> None:
+        self.paths, self.node, self.media, self.log = paths, node, media, log
+        self.selector = selectors.DefaultSelector()
+        self.writer = Writer()
+        self.stop_at: float | None = None
+        self.is_running = True
+        self._remember_at = clock() + REMEMBER_EVERY_S
+        self._load_at = 0.0
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._signals: set[int] = set()
+        trusted = {0, os.geteuid()} | ({uid} if (uid := cluster_uid()) is not None else set())
+        self.clients = Clients(
+            self.selector,
+            ipc.listen(paths.heartbeat_socket),
+            paths.heartbeat_socket,
+            greet=lambda: snapshot(self.node, clock()),
+            handle=self._request,
+            gone=self._client_gone,
+            trusted_uids=frozenset(trusted),
+        )
+
+    # --- the loop -------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Serve until a signal ends it."""
+        self._watch_signals()
+        self.clients.start()
+        self._watch_media()
+        self._feed(ev.Tick(time.time(), _load_average()), clock())
+        while self.is_running:
+            self._turn()
+        self._save_memory(wait=True)
+        self.clients.close()
+        self.media.close()
+        self.writer.close()
+
+    def _turn(self) -> None:
+        wake_at = min(self.node.deadline(), self._remember_at)
+        if self.stop_at is not None:
+            wake_at = min(wake_at, self.stop_at)
+        ready = self.selector.select(max(0.0, wake_at - clock()))
+        for key, mask in ready:
+            if key.fileobj in self.media.receivers:
+                self._receive(key.fileobj)
+            else:
+                reaction: Callable[[int], None] = key.data
+                reaction(mask)
+        now = clock()
+        if now >= self.node.deadline():
+            self._feed(ev.Tick(time.time(), self._load_if_due(now)), now)
+        self.clients.set_reading(self.node.may_submit)
+        if now >= self._remember_at:
+            self._save_memory()
+            self._look_after_media(now)
+        if self._signals:
+            self._obey_signals(now)
+        if self.stop_at is not None and now >= self.stop_at:
+            self.is_running = False
+
+    def _receive(self, receiver: object) -> None:
+        assert isinstance(receiver, socket.socket)
+        link = self.media.receivers[receiver]
+        for data in self.media.receive(receiver):
+            self._feed(ev.Received(link, data), clock())
+
+    def _feed(self, event: ev.Input, now: float) -> None:
+        for output in self.node.step(event, now):
+            match output:
+                case ev.Send(data):
+                    self.media.send(data)
+                case ev.Tell(told):
+                    self._tell(told)
+                case ev.Note(level, name, facts):
+                    self._narrate(level, name, facts)
+                case ev.Remember():
+                    self._remember_at = min(self._remember_at, now)
+                case ev.PingOut():
+                    pass
+
+    def _tell(self, event: ev.Upward) -> None:
+        if isinstance(event, ev.Left) and self.stop_at is not None:
+            self.is_running = False
+        raw = isinstance(event, ev.RawMessage)
+        self.clients.broadcast(event_frame(event), only_named=isinstance(event, Delivered), raw=raw)
+
+    def _narrate(self, level: str, name: str, facts: dict[str, object]) -> None:
+        words = {"notice": "info", "warn": "warning"}
+        renamed = {"peer" if key == "node" else key: value for key, value in facts.items()}
+        self.log.line(words.get(level, level), name, **renamed)
+
+    def _load_if_due(self, now: float) -> str:
+        if now < self._load_at:
+            return ""
+        self._load_at = now + 1.0
+        return _load_average()
+
+    # --- clients --------------------------------------------------------------------------------
+
+    def _request(self, connection: Connection, request: Request) -> None:
+        operation = request.get("op")
+        if operation == "snapshot":
+            self.clients.send(connection, snapshot(self.node, clock()))
+        elif operation == "counters":
+            counters = dict(sorted(self.node.counters.items()))
+            self.clients.send(connection, {"event": "counters", "counters": counters})
+        elif operation == "parameter":
+            known = dict(self.node.config.as_written)
+            name = str(request.get("name"))
+            answer = {"event": "parameter", "name": name, "value": known.get(name)}
+            self.clients.send(connection, answer)
+        elif not connection.may_change:
+            self._refuse(connection, request, "only root and the cluster user may do this")
+        else:
+            self._change(connection, request, operation)
+
+    def _change(self, connection: Connection, request: Request, operation: object) -> None:
+        now = clock()
+        try:
+            if operation == "send":
+                payload = base64.b64decode(_text(request, "payload"), validate=True)
+                to = request.get("to")
+                to = None if to is None else _text(request, "to").lower()
+                self._feed(ev.Submit(_text(request, "topic"), payload, to), now)
+            elif operation == "register":
+                self._register(connection, request, now)
+            elif operation == "leave":
+                self._feed(ev.Leave(), now)
+            elif operation == "rejoin":
+                self._feed(ev.Rejoin(), now)
+            elif operation == "raw":
+                pairs = tuple((str(name), str(value)) for name, value in request["fields"])
+                self._feed(ev.SubmitRaw(pairs), now)
+            else:
+                self._refuse(connection, request, f"operation {operation!r} is not known")
+        except (KeyError, TypeError, ValueError, binascii.Error, QueueFull) as error:
+            self._refuse(connection, request, str(error) or type(error).__name__)
+
+    def _register(self, connection: Connection, request: Request, now: float) -> None:
+        name = _text(request, "client")
+        if not name.replace("-", "").replace("_", "").isalnum() or len(name) > 32:
+            raise ValueError(f"client name {name!r} must be up to 32 letters and digits")
+        if name in self.clients.names():
+            raise ValueError(f"a client called {name!r} is connected already")
+        connection.name, connection.wants_raw = name, bool(request.get("raw"))
+        self._feed(ev.ClientChange(name, True), now)
+        self.clients.send(connection, {"event": "registered", "client": name})
+        self.log.info("client.registered", client=name, pid=connection.pid)
+
+    def _refuse(self, connection: Connection, request: Request, reason: str) -> None:
+        answer = {"event": "refused", "op": str(request.get("op")), "reason": reason}
+        self.clients.send(connection, answer)
+
+    def _client_gone(self, connection: Connection, reason: str) -> None:
+        if connection.name is not None:
+            self.log.info("client.gone", client=connection.name, reason=reason)
+            self._feed(ev.ClientChange(connection.name, False), clock())
+
+    # --- signals, files, media ------------------------------------------------------------------
+
+    def _watch_signals(self) -> None:
+        for end in (self._wake_read, self._wake_write):
+            end.setblocking(False)
+        signal.set_wakeup_fd(self._wake_write.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda got, _frame: self._signals.add(got))
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        self.selector.register(self._wake_read, selectors.EVENT_READ, self._woken)
+
+    def _woken(self, _: int) -> None:
+        try:
+            self._wake_read.recv(4096)
+        except BlockingIOError:
+            return
+
+    def _obey_signals(self, now: float) -> None:
+        signals, self._signals = self._signals, set()
+        if signal.SIGHUP in signals:
+            self._reload(now)
+        if signals & {signal.SIGTERM, signal.SIGINT}:
+            if self.stop_at is not None:
+                self.is_running = False  # asked twice: no more waiting
+                return
+            self.log.info("heartbeatd.stopping")
+            self.stop_at = now + min(LEAVE_AT_MOST_S, self.node.config.deadtime_s)
+            if self.node.is_leaving:
+                self.is_running = False
+            else:
+                self._feed(ev.Leave(), now)
+
+    def _reload(self, now: float) -> None:
+        """Read ha.cf and authkeys again; a file with a mistake changes nothing."""
+        try:
+            setup = files.read_setup(self.paths, self.node.me.name, _interfaces(), now)
+        except files.StartRefused as error:
+            for line in error.lines:
+                self.log.error("reload.refused", problem=line)
+            return
+        for text in setup.warnings:
+            self.log.warning("config.warning", text=text)
+        self.node.rekey(setup.ring)
+        if setup.config != self.node.config:
+            self._reconfigure(setup.config, now)
+        self.log.info("reload.done")
+
+    def _reconfigure(self, config: Config, now: float) -> None:
+        if config.media != self.node.config.media:
+            media = UdpMedia(config.media)
+            for receiver in list(self.media.receivers):
+                self.selector.unregister(receiver)
+            self.media.close()
+            try:
+                media.open()
+            except MediumError as error:
+                for line in str(error).splitlines():
+                    self.log.error("reload.medium", problem=line)
+            self.media = media
+            self._watch_media()
+        for output in self.node.reconfigure(config, now):
+            if isinstance(output, ev.Tell):
+                self._tell(output.event)
+        self._feed(ev.Tick(time.time()), now)
+        self.clients.broadcast(snapshot(self.node, now))
+
+    def _save_memory(self, *, wait: bool = False) -> None:
+        self._remember_at = clock() + REMEMBER_EVERY_S
+        text = files.format_seen(self.node.memory())
+        self.writer.replace(self.paths.replay_memory, text, wait=wait)
+
+    def _watch_media(self) -> None:
+        for receiver in self.media.receivers:
+            self.selector.register(receiver, selectors.EVENT_READ)
+
+    def _look_after_media(self, now: float) -> None:
+        for link, problem in self.media.problems():
+            self.log.warning("medium.trouble", link=link, problem=problem)
+        if any(link.sender is None for link in self.media.links):
+            for receiver in list(self.media.receivers):
+                self.selector.unregister(receiver)
+            for name in self.media.reopen(now):
+                self.log.info("medium.reopened", link=name)
+            self._watch_media()
+        if self.writer.lost:
+            self.log.warning("writer.lost", count=self.writer.lost, problem=self.writer.problem)
+            self.writer.lost = 0
+
+
+def _text(request: Request, key: str) -> str:
+    value = request[key]
+    if not isinstance(value, str):
+        raise TypeError(f"{key} must be text, not {type(value).__name__}")
+    return value
+
+
+def _interfaces() -> set[str]:
+    return {name for _, name in socket.if_nameindex()}
+
+
+def _arguments(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="heartbeatd", description="Heartbeat layer of a node.")
+    parser.add_argument("--root", help="directory that holds this node's etc, run and var")
+    parser.add_argument("--node", default=os.uname().nodename, help="name of this node")
+    parser.add_argument("--no-realtime", action="store_true", help="stay in the normal class")
+    return parser.parse_args(argv)
+
+
+def start(paths: Paths, node_name: str, log: PlainLog) -> Daemon:
+    """Read the files, take a generation, open media and socket.
+
+    Raises StartRefused, MediumError, PathError or ipc.IpcError, each worded for a person.
+    """
+    setup = files.read_setup(paths, node_name, _interfaces(), clock())
+    paths.prepare()
+    warnings = list(setup.warnings)
+    floors = files.read_seen(paths, warnings)
+    own = floors.pop(setup.node, (0, 0))[0]
+    media = UdpMedia(setup.config.media)
+    media.open()
+    generation = files.next_generation(paths, setup.config.hbgenmethod, own, warnings)
+    identity = Identity(
+        setup.node,
+        files.node_uuid(paths, setup.config.uuidfrom, setup.node),
+        generation,
+        base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("="),
+    )
+    for text in warnings:
+        log.warning("config.warning", text=text)
+    rng = random.Random(secrets.randbits(64))
+    node = Node(identity, setup.config, setup.ring, rng, clock(), floors)
+    return Daemon(paths, node, media, log)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run heartbeatd; returns the exit code (6: configuration, as Heartbeat)."""
+    arguments = _arguments(sys.argv[1:] if argv is None else argv)
+    paths = Paths.from_environment(arguments.root)
+    log = PlainLog(SafeSink(2), daemon="heartbeatd", node=arguments.node)
+    try:
+        daemon = start(paths, arguments.node, log)
+    except files.StartRefused as error:
+        for line in error.lines:
+            sys.stderr.write(f"heartbeatd: {line}\n")
+        return EXIT_CONFIG
+    except (MediumError, PathError) as error:
+        for line in str(error).splitlines():
+            sys.stderr.write(f"heartbeatd: {line}\n")
+        return EXIT_CONFIG
+    except ipc.IpcError as error:
+        sys.stderr.write(f"heartbeatd: {error}\n")
+        return EXIT_RUNNING
+    os.chdir(paths.run)
+    if daemon.node.config.realtime and not arguments.no_realtime:
+        threads = (0, daemon.writer.native_id)
+        for text in be_punctual(daemon.node.config.rtprio, threads):
+            log.warning("realtime.missing", text=text)
+    quiet_collector()
+    me = daemon.node.me
+    log.info("heartbeatd.started", name=me.name, generation=me.generation)
+    daemon.run()
+    log.info("heartbeatd.stopped")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
