@@ -6,11 +6,30 @@ Nothing here reads a clock; `now` is an argument.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from lxml import etree
 
 from cib.upgrade import upgrade
+from crmd.scheduler.act.action import Plan
+from crmd.scheduler.act.changes import check_configuration, check_deferred
+from crmd.scheduler.act.collective import create_actions
+from crmd.scheduler.act.fencing import schedule_fencing_and_shutdown
+from crmd.scheduler.act.probes import clear_removed_failcounts, schedule_probes
+from crmd.scheduler.act.remote import order_remote_connections
+from crmd.scheduler.act.replay import replay
 from crmd.scheduler.assign import add_internal_constraints, apply_criteria, assign_all
+from crmd.scheduler.graph import GraphBuilder
+from crmd.scheduler.graph_actions import build_transition
 from crmd.scheduler.model import Cluster, Recorder
+from crmd.scheduler.order.cycles import has_order_cycle
+from crmd.scheduler.order.internal import order_internally
+from crmd.scheduler.order.invalid import drop_invalid_relations
+from crmd.scheduler.order.probes import order_probes
+from crmd.scheduler.order.propagate import Propagation, deep_recursion
+from crmd.scheduler.order.relations import resolve
+from crmd.scheduler.report.summary import layout, summarize
+from crmd.scheduler.transition import Decision, ScoreLine
 from crmd.scheduler.unpack import unpack
 
 _PARSER = etree.XMLParser(
@@ -48,3 +67,104 @@ def assign(cluster: Cluster) -> None:
     """Choose nodes and roles (phases 6 and 8, as far as scores are concerned)."""
     add_internal_constraints(cluster)
     assign_all(cluster)
+
+
+@dataclass(slots=True)
+class Run:
+    """One scheduling run, kept for those who want to see more than the decision."""
+
+    plan: Plan
+    decision: Decision
+
+
+def plan_actions(cluster: Cluster, *, sanitized: bool = False) -> Plan:
+    """Phases 6 to 15 on an unpacked cluster."""
+    plan = Plan(cluster, sanitized=sanitized)
+    with deep_recursion():
+        done = replay(plan)
+        for rsc in cluster.resources:
+            order_internally(plan, rsc)
+        check_configuration(plan)
+        assign(cluster)
+        replay(plan, done)
+        check_deferred(plan)
+        schedule_probes(plan)
+        clear_removed_failcounts(plan)
+        for rsc in cluster.resources:
+            create_actions(plan, rsc)
+        order_remote_connections(plan)
+        schedule_fencing_and_shutdown(plan)
+        resolve_orderings(plan)
+    return plan
+
+
+def resolve_orderings(plan: Plan) -> None:
+    """Phase 15: orderings become relations, and relations do their work."""
+    resolve(plan)
+    propagation = Propagation(plan)
+    for action in reversed(plan.actions[:]):
+        propagation.block_dependents(action)
+    order_probes(plan, propagation)
+    propagation.run()
+    drop_invalid_relations(plan)
+
+
+def finish(plan: Plan) -> Decision:
+    """Phases 16 and 17: the summary and the graph."""
+    summarize(plan)
+    builder = GraphBuilder(plan)
+    with deep_recursion():
+        builder.build()
+    transition = build_transition(plan, builder)
+    if has_order_cycle(plan):
+        from crmd.scheduler.dependencies import cycle_warnings, dependency_graph
+
+        plan.warnings += cycle_warnings(dependency_graph(plan))
+    return Decision(
+        transition=transition,
+        warnings=(*plan.cluster.warnings, *plan.warnings),
+        reasons=_reasons(plan),
+        scores=tuple(ScoreLine(line) for line in plan.cluster.score_lines),
+        summary=layout(summarize(plan)),
+        messages=tuple(plan.messages),
+    )
+
+
+def _reasons(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """Operation key (with the node) -> causes, nearest first."""
+    out: dict[str, tuple[str, ...]] = {}
+    for action in plan.actions:
+        causes = list(action.causes)
+        if action.reason is not None:
+            causes.insert(0, action.reason)
+        if causes:
+            name = action.key if action.node is None else f"{action.key} on {action.node.name}"
+            out[name] = tuple(causes)
+    return out
+
+
+def run(
+    cib: bytes,
+    now: float,
+    *,
+    record_scores: bool = False,
+    explain: Recorder | None = None,
+    sanitized: bool = False,
+) -> Run:
+    """Schedule, and keep the plan.  `sanitized`: the CIB may lack private parameters.
+
+    Raises lxml.etree.XMLSyntaxError and cib.upgrade.UpgradeError.
+    """
+    cluster = read(cib, now, record_scores=record_scores, explain=explain)
+    return run_on(cluster, sanitized=sanitized)
+
+
+def run_on(cluster: Cluster, *, sanitized: bool = False) -> Run:
+    """Schedule on a working set that `read` made; a set can be used once."""
+    plan = plan_actions(cluster, sanitized=sanitized)
+    return Run(plan, finish(plan))
+
+
+def schedule(cib: bytes, now: float) -> Decision:
+    """What the cluster should do next.  `now`: seconds since the epoch."""
+    return run(cib, now).decision

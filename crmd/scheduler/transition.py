@@ -71,6 +71,8 @@ class Transition:
 
     attributes: tuple[tuple[str, str], ...]
     synapses: tuple[Synapse, ...]
+    outside: tuple[Action, ...] = ()
+    """Actions that inputs name although no synapse performs them: they can never be confirmed."""
 
     def root(self, name: str, default: str | None = None) -> str | None:
         """Value of one attribute of `<transition_graph>`, or `default`."""
@@ -96,3 +98,7 @@ class Decision:
     scores: tuple[ScoreLine, ...] = ()
     warnings: tuple[str, ...] = ()
     reasons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    summary: tuple[str, ...] = ()
+    """Lines of the transition summary, laid out, without bullet or newline."""
+    messages: tuple[str, ...] = ()
+    """Informational lines met while scheduling, in order (16.2 of scheduler-2-actions.md)."""

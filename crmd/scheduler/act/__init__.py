@@ -1,0 +1,1 @@
+"""Which actions exist: probes, starts, stops, monitors, fencing, notifications."""

@@ -1,0 +1,1 @@
+"""What the scheduler decided, for people."""
