@@ -20,12 +20,20 @@ from ocf.environment import Places
 PYTHON_AGENTS: dict[tuple[str, str | None, str], str] = {
     ("ocf", "heartbeat", "Delay"): "ocf.agents.delay:Delay",
     ("ocf", "heartbeat", "Dummy"): "ocf.agents.dummy:Dummy",
+    ("ocf", "heartbeat", "Filesystem"): "ocf.agents.filesystem:Filesystem",
     ("ocf", "heartbeat", "IPaddr"): "ocf.agents.ipaddr:IPaddr",
     ("ocf", "heartbeat", "IPaddr2"): "ocf.agents.ipaddr2:IPaddr2",
     ("ocf", "heartbeat", "SendArp"): "ocf.agents.sendarp:SendArp",
     ("ocf", "heartbeat", "Stateful"): "ocf.agents.stateful:Stateful",
+    ("ocf", "heartbeat", "drbddisk"): "ocf.agents.drbddisk:DrbdDisk",
     ("ocf", "pacemaker", "Dummy"): "ocf.agents.dummy:PacemakerDummy",
     ("ocf", "pacemaker", "Stateful"): "ocf.agents.stateful:PacemakerStateful",
+    ("heartbeat", None, "Delay"): "ocf.resource_d:delay",
+    ("heartbeat", None, "Filesystem"): "ocf.resource_d:filesystem",
+    ("heartbeat", None, "IPaddr"): "ocf.resource_d:ipaddr",
+    ("heartbeat", None, "IPaddr2"): "ocf.resource_d:ipaddr2",
+    ("heartbeat", None, "SendArp"): "ocf.resource_d:sendarp",
+    ("heartbeat", None, "drbddisk"): "ocf.agents.drbddisk:script",
 }
 """Agent -> `module:attribute` of the Python class (or, for heartbeat scripts, function)."""
 

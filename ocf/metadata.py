@@ -10,6 +10,9 @@ from ocf.agent import Action, Agent, Param
 
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 
+_DOCTYPE = '<!DOCTYPE resource-agent SYSTEM "ra-api-1.dtd">\n'
+"""Agents of API 1.0 name the DTD of that time, which ocf-tester checks against."""
+
 
 def _escaped(text: str) -> str:
     return "".join(_ESCAPES.get(c, c) for c in text)
@@ -60,8 +63,10 @@ def resource_agent_xml(agent: type[Agent]) -> str:
     """The whole document. It needs no parameter and no helper program."""
     parameters = "".join(_parameter(p, agent.api) for p in agent.params)
     actions = "".join(_action(a) for a in agent.actions)
+    doctype = _DOCTYPE if agent.api == "1.0" else ""
     return (
         '<?xml version="1.0"?>\n'
+        f"{doctype}"
         f'<resource-agent name="{_escaped(agent.name)}" version="{_escaped(agent.version)}">\n'
         f"<version>{agent.api}</version>\n"
         f'<longdesc lang="en">{_escaped(agent.long or agent.short)}</longdesc>\n'
