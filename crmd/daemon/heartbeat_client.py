@@ -1,8 +1,9 @@
 """crmd's side of heartbeat.sock: values of crmd/messaging.py in and out, over asyncio.
 
-Facts: docs/interfaces.md.  The client connects again by itself when heartbeatd was restarted: the
-new snapshot says what changed, and the differences are told as PeerDown and PeerUp.  While it is
-not connected nothing is sent; `Transmit` is dropped then, since no peer could hear it.
+Facts: docs/interfaces.md.  The client connects again by itself when heartbeatd was restarted or
+ended the connection.  Messages may have been missed meanwhile, so every peer is then told as
+PeerDown and, if it lives, PeerUp: conversations begin afresh.  While it is not connected nothing
+is sent; `Transmit` is dropped then, since no peer could hear it.
 """
 
 from __future__ import annotations
@@ -106,9 +107,8 @@ class HeartbeatClient:
     """Keeps a connection to heartbeatd.
 
     `on_state` is called with the snapshot of every (re)connection before any event;
-    `on_event` with each event, in order.  On a reconnection the members that are gone, new or of
-    another generation are told through `on_event` as PeerDown and PeerUp.  Both are plain
-    functions called in the loop.
+    `on_event` with each event, in order.  The members of a snapshot are told through `on_event`
+    as PeerUp, after a PeerDown of all former ones.  Both are plain functions called in the loop.
     """
 
     path: Path
@@ -201,11 +201,9 @@ class HeartbeatClient:
         self.on_state(state)
         self._ready.set()
         for node in sorted(before):
-            if state.members.get(node) != before[node]:
-                self.on_event(PeerDown(node, clean=False))
+            self.on_event(PeerDown(node, clean=False))
         for node, generation in sorted(state.members.items()):
-            if is_first or before.get(node) != generation:
-                self.on_event(PeerUp(node, generation))
+            self.on_event(PeerUp(node, generation))
         for entry in state.raw["nodes"]:
             if is_first and entry["told"] and not entry["member"]:
                 self.on_event(PeerDown(entry["name"], entry["left"], entry["silent_s"]))

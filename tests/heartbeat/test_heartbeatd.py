@@ -255,3 +255,13 @@ def test_the_asyncio_client_speaks_in_values_and_survives_a_restart(pair: Cluste
             await asyncio.gather(*tasks, return_exceptions=True)
 
     asyncio.run(scenario())
+
+
+def test_heartbeatd_loads_nothing_heavy() -> None:
+    code = "import sys, crmd.daemon.heartbeatd; print(*sorted(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPO, capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.split())
+    assert "crmd.heartbeat.node" in loaded
+    assert not loaded & {"lxml", "networkx", "pyroute2", "sh", "structlog", "asyncio"}
