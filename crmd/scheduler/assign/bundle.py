@@ -17,9 +17,13 @@ from crmd.scheduler.unpack.colocations import colocate
 def assign_bundle(
     cluster: Cluster, bundle: Resource, prefer: Node | None, stop_if_fail: bool
 ) -> Node | None:
-    """Containers like instances of a clone, then the rest of each replica (23.1)."""
+    """Containers like instances of a clone, then the rest of each replica (23.1).
+
+    A second call reports the tables again and finds everything else done: the reference does so
+    for a bundle that was assigned early as somebody's primary.
+    """
     facts = bundle.bundle_facts
-    if not bundle.unassigned or bundle.assigning or facts is None:
+    if bundle.assigning or facts is None:
         return None
     bundle.assigning = True
     report_table(cluster, "pcmk__bundle_assign", bundle)

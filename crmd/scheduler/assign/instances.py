@@ -138,7 +138,7 @@ def _ban_everywhere(cluster: Cluster, rsc: Resource) -> None:
 
 def _preferred(cluster: Cluster, owner: Resource, instance: Resource, optimal: int) -> Node | None:
     """The node where an instance should stay, if it may (21.5)."""
-    if not instance.active_on or not instance.unassigned or is_failed(instance):
+    if not instance.active_on or not instance.unassigned or instance.failed:
         return None
     node = current_node(instance)
     if node is None or not cluster.usable[node.index] or node.score < 0:
@@ -179,7 +179,7 @@ def _try_early(
         for part, table in saved:
             part.scores = dict(table)
         if chosen is None:
-            _mark_unassigned(instance)
+            instance.unassigned = True
             break
         reserved += 1
         unassign(instance)
@@ -187,11 +187,6 @@ def _try_early(
     if success and current.index in owner.counts:
         owner.counts[current.index] += 1
     return success
-
-
-def _mark_unassigned(rsc: Resource) -> None:
-    for part in _parts(rsc):
-        part.unassigned = True
 
 
 def _assign_one(

@@ -82,7 +82,9 @@ def _guest_connection(launcher: Resource) -> Resource | None:
 
 
 def _avoid_connected_nodes(cluster: Cluster, rsc: Resource, reason: str) -> None:
-    for node in cluster.nodes:
+    """-INFINITY on the allowed nodes that have a connection; no entry is made for others."""
+    for index in list(rsc.scores):
+        node = cluster.nodes_by_index[index]
         if node.is_remote_kind and node.conn is not None:
             tables.ban(cluster, rsc, node, reason)
 

@@ -20,14 +20,13 @@ from crmd.scheduler.unpack.nodes import find_node
 
 def read_histories(cluster: Cluster, status: etree._Element | None) -> None:
     """All passes over the node states (12.1)."""
-    states: list[tuple[etree._Element, Node]] = []
-    for state in () if status is None else status.iterchildren("node_state"):
-        if state.get("id") is None or state.get("uname") is None:
-            continue
-        node = find_node(cluster, state.get("id"), state.get("uname"))
-        if node is not None:
-            states.append((state, node))
-            cluster.histories.setdefault(node.index, []).extend(parse_histories(state, node))
+    states = [
+        state
+        for state in (() if status is None else status.iterchildren("node_state"))
+        if state.get("id") is not None and state.get("uname") is not None
+    ]
+    for state in states:
+        _parse(cluster, state)
     while _read_pass(cluster, states, everything=False):
         pass
     _read_pass(cluster, states, everything=cluster.options.fencing_enabled)
@@ -43,13 +42,23 @@ def read_histories(cluster: Cluster, status: etree._Element | None) -> None:
                 node_state.decide_remote_online(node)
 
 
-def _read_pass(
-    cluster: Cluster, states: list[tuple[etree._Element, Node]], everything: bool
-) -> bool:
-    """Read every node whose turn it is; whether there was any."""
+def _parse(cluster: Cluster, state: etree._Element) -> Node | None:
+    """The node of a state, with its histories parsed; None while there is no such node."""
+    node = find_node(cluster, state.get("id"), state.get("uname"))
+    if node is not None and node.index not in cluster.histories:
+        cluster.histories[node.index] = parse_histories(state, node)
+    return node
+
+
+def _read_pass(cluster: Cluster, states: list[etree._Element], everything: bool) -> bool:
+    """Read every node whose turn it is; whether there was any.
+
+    Nodes may come into being on the way, by histories of removed connections.
+    """
     read_any = False
-    for state, node in states:
-        if node.unpacked or not (everything or _is_due(cluster, node)):
+    for state in states:
+        node = _parse(cluster, state)
+        if node is None or node.unpacked or not (everything or _is_due(cluster, node)):
             continue
         if node.is_remote_kind:
             node_state.decide_remote_online(node)

@@ -304,13 +304,16 @@ def _make_anonymous(cluster: Cluster, clone: Resource, rsc: Resource) -> None:
 
 
 def allow_known_nodes(cluster: Cluster, rsc: Resource) -> None:
-    """The table of a new resource: in a symmetric cluster every node of now, base score (7.12)."""
+    """The table of a new resource: the nodes of now with their base scores (7.12).
+
+    In an opt-in cluster only connections of guests and bundle nodes have one, which then has
+    bundle nodes in it too.
+    """
     symmetric = cluster.options.symmetric
-    guest_connection = rsc.is_remote_connection and "container" in rsc.meta
-    if rsc.exclusive_probes or not (symmetric or guest_connection):
+    if not symmetric and not (rsc.is_remote_connection and "container" in rsc.meta):
         return
     for node in cluster.nodes:
-        if node.probe_mode is not ProbeMode.NEVER:
+        if not symmetric or node.probe_mode is not ProbeMode.NEVER:
             tables.add_entry(rsc, node)
 
 
