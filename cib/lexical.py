@@ -137,12 +137,15 @@ class TransitionKey:
         return f"{self.action}:{self.transition}:{self.target_rc}:{self.uuid:<36}"
 
 
-_KEY = re.compile(r"(-?[0-9]+):(-?[0-9]+):(-?[0-9]+):(.{36})\Z", re.DOTALL)
+_KEY = re.compile(r"(-?[0-9]+):(-?[0-9]+):(-?[0-9]+):(\S{1,36})")
 _MAGIC = re.compile(r"(-?[0-9]+):(-?[0-9]+);(.*)\Z", re.DOTALL)
 
 
 def parse_transition_key(text: str) -> TransitionKey | None:
-    """The four parts of a transition key, or None if one is missing."""
+    """The four parts of a transition key, or None if one is missing.
+
+    The last may be shorter than a UUID; what follows 36 characters of it is ignored.
+    """
     found = _KEY.match(text)
     if found is None:
         return None

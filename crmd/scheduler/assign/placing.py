@@ -17,7 +17,8 @@ def place(
 ) -> bool:
     """Assign a resource (all its children, for a collective) to a node or to none.
 
-    Unless forced, a node that is not good enough counts as none.  Whether anything changed.
+    Unless forced, a node that is not good enough counts as none.  The score remembered is that of
+    the resource's entry, but the node's base score when forced.  Whether anything changed.
     """
     if rsc.children:
         changed = False
@@ -25,7 +26,9 @@ def place(
             done = place(cluster, child, node, forced=forced, stop_if_fail=stop_if_fail)
             changed = done or changed
         return changed
-    score = 0 if node is None else rsc.scores.get(node.index, node.score)
+    score = 0
+    if node is not None:
+        score = node.score if forced else rsc.scores.get(node.index, node.score)
     if not forced and node is not None:
         usable = cluster.usable[node.index]
         if score < 0 or (not usable and not node.is_guest):
