@@ -14,6 +14,7 @@ from crmd.scheduler.order.flags import ON_DC, PSEUDO
 from crmd.scheduler.transition import Action as GraphAction
 from crmd.scheduler.transition import ActionKind, ResourceRef, Synapse, Transition
 from crmd.scheduler.unpack.activity import current_node
+from crmd.scheduler.unpack.digests import address_is_replaced, connection_host
 from crmd.scheduler.unpack.parameters import parameters
 
 FEATURE_SET = "3.20.5"
@@ -52,7 +53,7 @@ def _root_attributes(plan: Plan) -> tuple[tuple[str, str], ...]:
     fatal = plan.cluster.options.start_failure_is_fatal
     out = [
         ("cluster-delay", raw.get("cluster-delay", "60s")),
-        ("fencing-timeout", raw.get("fencing-timeout", "60s")),
+        ("fencing-timeout", raw.get("fencing-timeout", raw.get("stonith-timeout", "60s"))),
         ("failed-stop-offset", "INFINITY"),
         ("failed-start-offset", "INFINITY" if fatal else "1"),
         ("batch-limit", raw.get("batch-limit", "0")),
@@ -96,7 +97,7 @@ class _Maker:
             shutdown_lock=_shutdown_lock(action) if with_node else None,
             resource=None if pseudo or action.rsc is None else _reference(action.rsc),
             attributes=self._attributes(action),
-            downed=self._downed(action),
+            downed=self._downed(action) if with_node else (),
             maintenance=self._maintenance(action),
         )
 
@@ -109,6 +110,10 @@ class _Maker:
             table.setdefault(name, value)
         if rsc is not None:
             if action.node is not None or rsc.variant is Variant.PRIMITIVE:
+                if address_is_replaced(self.plan.cluster, rsc):
+                    host = connection_host(rsc)
+                    if host is not None:
+                        table["addr"] = host.name
                 own = parameters(self.plan.cluster, rsc, action.node)
                 for name, value in own.items():
                     table.setdefault(name, value)
@@ -158,7 +163,7 @@ class _Maker:
                     guest = self.plan.cluster.node(launched.id)
                     if guest is not None:
                         found.append(guest.id)
-        return found
+        return found[::-1]
 
     def _maintenance(self, action: Action) -> tuple[tuple[str, str], ...]:
         if action.task != "maintenance_nodes":
@@ -264,13 +269,12 @@ def _inherited(rsc: Resource, table: dict[str, str]) -> None:
             remote = at.meta.get("remote-node")
             if remote is not None:
                 table["CRM_meta_remote_node"] = remote
-            address = at.meta.get("external-ip")
-            if address is not None:
-                table["pcmk_external_ip"] = address
+            if at.launcher is not None:
+                table["CRM_meta_container"] = at.launcher.id
+            if at.replica is not None and at.replica.child is at and at.replica.address:
+                table["pcmk_external_ip"] = at.replica.address
         elif at.variant is Variant.CLONE:
             _of_clone(at, table)
-        if at.launcher is not None:
-            table["CRM_meta_container"] = at.launcher.id
         at = at.parent
 
 

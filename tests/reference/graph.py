@@ -117,15 +117,21 @@ def _compare(case: Case, verdict: Verdict, dot: str, exp: str, summary: tuple[st
         ][:8]
 
 
+def _name(act: etree.Element) -> str:
+    """An action for people: its key, and its node."""
+    key = act.get("internal_operation_key", act.get("operation_key", ""))
+    return f"{key} {act.get('on_node', '')}".strip()
+
+
 def _attribute_differences(want: str, got: str) -> list[str]:
     """Actions whose attributes differ, by operation key and node."""
 
     def actions(text: str) -> dict[str, dict[str, str]]:
         found = {}
-        for act in etree.fromstring(text.encode()).iterfind("synapse/action_set/*"):
+        root = etree.fromstring(text.encode())
+        for act in root.iterfind("synapse/action_set/*"):
             table = {k: v for k, v in act.attrib.items() if k != "id"}
-            key = f"{table.get('operation_key')} {table.get('on_node', '')}"
-            key += table.get("internal_operation_key", "")
+            key = _name(act)
             for child in act:
                 for name, value in child.attrib.items():
                     table[f"{child.tag}/{name}"] = value
@@ -135,6 +141,11 @@ def _attribute_differences(want: str, got: str) -> list[str]:
             table["element"] = act.tag
             table.pop("attributes/crm_feature_set", None)
             found[key] = table
+        for synapse in root.iterfind("synapse"):
+            (act,) = synapse.iterfind("action_set/*")
+            table = found[_name(act)]
+            table["priority"] = synapse.get("priority", "0")
+            table["inputs"] = " ; ".join(sorted(_name(t) for t in synapse.iterfind("inputs/*/*")))
         return found
 
     a, b = actions(want), actions(got)

@@ -96,8 +96,8 @@ def _create_clone(plan: Plan, clone: Resource) -> None:
     _create_points(plan, clone, clone.children)
     if clone.promotable:
         _create_promotion(plan, clone)
-    for inst in clone.children:
-        inst.priority = clone.priority
+        for inst in clone.children:
+            inst.priority = clone.priority
 
 
 def _create_promotion(plan: Plan, clone: Resource) -> None:

@@ -21,6 +21,11 @@ def _version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(".") if part.isdigit())
 
 
+def has_new_secure_digest(feature_set: str) -> bool:
+    """Whether that version's secure digest covers all parameters that are not private."""
+    return _version(feature_set) >= _NEW_SECURE
+
+
 def secure_digest_matches(
     cluster: Cluster, rsc: Resource, node: Node, entry: HistoryEntry, task: str
 ) -> bool:
@@ -29,7 +34,7 @@ def secure_digest_matches(
     if recorded is None:
         return False
     private = set(entry.attrs.get("op-secure-params", "").split())
-    if _version(entry.attrs.get("crm_feature_set", "")) >= _NEW_SECURE:
+    if has_new_secure_digest(entry.attrs.get("crm_feature_set", cluster.feature_set)):
         table = dict(parameter_set(cluster, rsc, node, task, entry.interval_ms).all)
     else:
         table = {

@@ -154,7 +154,8 @@ def order_unfencing(plan: Plan, rsc: Resource, node: Node, act: object, flags: i
         return
     unfence = fence_op(plan, node, "on", optional=True, reason=None)
     relate(unfence, act, flags)
-    if "#node-unfenced" not in node.attrs:
+    reachable = node.online and not node.unclean and not node.shutdown
+    if reachable and "#node-unfenced" not in node.attrs:
         fence_op(plan, node, "on", optional=False, reason=f"required by {rsc.id} {act.task}")
 
 

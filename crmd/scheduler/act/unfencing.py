@@ -6,7 +6,7 @@ Source: scheduler-2-actions.md section 11.3.
 from __future__ import annotations
 
 from crmd.scheduler.act.action import Action, Plan
-from crmd.scheduler.act.digests import is_special_fencing
+from crmd.scheduler.act.digests import has_new_secure_digest, is_special_fencing
 from crmd.scheduler.act.fencing import fence_op, primitives
 from crmd.scheduler.model import Node, Resource
 from crmd.scheduler.unpack.digests import digest
@@ -48,6 +48,7 @@ def add_device_digests(plan: Plan, act: Action, node: Node) -> bool:
     changed = False
     known_all = node.attrs.get("#digests-all")
     known_secure = node.attrs.get("#digests-secure")
+    covers_all = has_new_secure_digest(plan.cluster.feature_set)
     for rsc in _unfencing_devices(plan):
         table = {
             name: value
@@ -56,7 +57,7 @@ def add_device_digests(plan: Plan, act: Action, node: Node) -> bool:
         }
         full = digest(table)
         secure = digest(
-            {k: v for k, v in table.items() if k not in _PRIVATE and not is_special_fencing(k)}
+            {k: v for k, v in table.items() if k not in _PRIVATE and (covers_all or not is_special_fencing(k))}
         )
         entry_all = f"{rsc.id}:{rsc.type}:{full},"
         entry_secure = f"{rsc.id}:{rsc.type}:{secure},"

@@ -60,15 +60,23 @@ def address_is_replaced(cluster: Cluster, rsc: Resource) -> bool:
     return rsc.nesting_allowed and parameters(cluster, rsc, None).get("addr") == "#uname"
 
 
+def connection_host(connection: Resource) -> Node | None:
+    """The node whose name replaces `#uname`: where the container will be, else where it is."""
+    container = connection.launcher
+    if container is None:
+        return None
+    if container.assigned is not None:
+        return container.assigned
+    return container.active_on[0] if container.active_on else None
+
+
 def parameter_set(
     cluster: Cluster, rsc: Resource, node: Node, task: str, interval_ms: int
 ) -> ParameterSet:
     """The main set of an operation (24.1)."""
     table: dict[str, str] = {}
-    if address_is_replaced(cluster, rsc) and rsc.launcher is not None:
-        host = rsc.launcher.assigned
-        if host is None and rsc.launcher.active_on:
-            host = rsc.launcher.active_on[0]
+    if address_is_replaced(cluster, rsc):
+        host = connection_host(rsc)
         if host is not None:
             table["addr"] = host.name
     for name, value in parameters(cluster, rsc, node).items():
