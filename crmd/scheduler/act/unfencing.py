@@ -57,7 +57,11 @@ def add_device_digests(plan: Plan, act: Action, node: Node) -> bool:
         }
         full = digest(table)
         secure = digest(
-            {k: v for k, v in table.items() if k not in _PRIVATE and (covers_all or not is_special_fencing(k))}
+            {
+                name: value
+                for name, value in table.items()
+                if name not in _PRIVATE and (covers_all or not is_special_fencing(name))
+            }
         )
         entry_all = f"{rsc.id}:{rsc.type}:{full},"
         entry_secure = f"{rsc.id}:{rsc.type}:{secure},"
