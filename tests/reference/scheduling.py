@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cib.dates import local, parse_date
-from crmd.scheduler import schedule as pipeline
+from crmd.scheduler import pipeline
 from tests.reference.cases import Case
 
 NO_CLOCK = 1_735_689_600.0

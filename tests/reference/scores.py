@@ -18,7 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
-from crmd.scheduler import schedule as pipeline
+from crmd.scheduler import pipeline
 from tests.shared_data import SHARED
 
 LIMIT_S = 20

@@ -28,6 +28,13 @@ def unpack(cib: etree._Element, now: float) -> Cluster:
 
     A CIB of a newer feature set gives an empty working set, with a warning.
     """
+    cluster = unpack_status(cib, now)
+    unpack_constraints(cluster)
+    return cluster
+
+
+def unpack_status(cib: etree._Element, now: float) -> Cluster:
+    """The state of the cluster (3.1 steps 1 - 7), as status displays show it."""
     cluster = Cluster(cib=cib, now=now, attributes=Attributes(cib, dates.local(now)))
     options.read_quorum(cluster)
     if compare_versions(cluster.feature_set, FEATURE_SET) > 0:
@@ -44,9 +51,15 @@ def unpack(cib: etree._Element, now: float) -> Cluster:
     status = next(cib.iterchildren("status"), None)
     node_state.read_states(cluster, status)
     history.read_histories(cluster, status)
+    return cluster
+
+
+def unpack_constraints(cluster: Cluster) -> None:
+    """What the configuration wants (3.1 steps 8 and 9); nothing for a refused CIB."""
+    if compare_versions(cluster.feature_set, FEATURE_SET) > 0:
+        return
     locations.add_node_health(cluster)
     constraints.read_constraints(cluster)
     recheck = cluster.attributes.recheck.at
     if recheck is not None:
         cluster.recheck(recheck)
-    return cluster
