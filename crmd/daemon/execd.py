@@ -281,10 +281,13 @@ class Execd:
                     raise CallError(f"result_seq={seq!r}: want a whole number")
                 self._results.acknowledge(seq)
                 return None
+            case "forget":
+                self._results.forget(str(message.get("rsc")))
+                return {"op": "forgotten", "rsc": message.get("rsc")}
             case "list":
                 return self._listing()
             case other:
-                raise CallError(f"op={other!r}: want hello, run, cancel, list or ack")
+                raise CallError(f"op={other!r}: want hello, run, cancel, forget, list or ack")
 
     def _accept(self, peer: Peer, call: AgentCall) -> Message:
         token = self._subscribers.get(peer, "")
@@ -302,6 +305,7 @@ class Execd:
             "running": [call_to_json(c) for c in self._agenda.running()],
             "waiting": [call_to_json(c) for c in self._agenda.waiting()],
             "last": [result_to_json(result) for _, result in last],
+            "history": [result_to_json(result) for result in self._results.history()],
             "unacknowledged": len(self._results.unacknowledged()),
             "forkserver_pid": self._executor.warm.pid if self._executor.warm else None,
         }

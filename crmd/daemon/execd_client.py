@@ -78,6 +78,10 @@ class ExecdClient:
         """
         self._send({"op": "cancel", "rsc": rsc, "operation": operation, "interval_ms": interval_ms})
 
+    def forget(self, rsc: str) -> None:
+        """Have execd drop what it remembers of a resource; nothing is stopped."""
+        self._send({"op": "forget", "rsc": rsc})
+
     async def list(self, timeout_s: float = 5.0) -> Message:
         """What recurs, runs and waits, and the last results.  Raises ipc.IpcError."""
         if not self.is_connected:

@@ -6,6 +6,7 @@ Pure values and bookkeeping, no I/O.  Messages (docs/interfaces.md has the frame
     client: {"op": "run", "call": {...}}          server: {"op": "accepted", "call_id": N}
     client: {"op": "cancel", "rsc", "operation", "interval_ms"}
                                                   server: {"op": "cancelled", ..., "found": BOOL}
+    client: {"op": "forget", "rsc": ID}           server: {"op": "forgotten", "rsc": ID}
     client: {"op": "list"}                        server: {"op": "list", ...}
     client: {"op": "ack", "result_seq": N}        server: (nothing)
                                                   server: {"op": "result", "seq": N, "result": {}}
@@ -108,12 +109,16 @@ def result_from_json(data: Mapping[str, Any]) -> AgentResult:
 
 @dataclass(slots=True)
 class ResultLog:
-    """Numbered results until they are acknowledged, and the last one of each operation."""
+    """Numbered results until they are acknowledged, and the last one of each operation.
+
+    `last_failed` is the newest result of each operation whose exit code was neither 0 nor 8.
+    """
 
     kept: int = RESULTS_KEPT
     next_seq: int = 1
     dropped: int = 0
     last: dict[tuple[str, str, int], AgentResult] = field(default_factory=dict)
+    last_failed: dict[tuple[str, str, int], AgentResult] = field(default_factory=dict)
     _unacknowledged: dict[int, AgentResult] = field(default_factory=dict)
 
     def add(self, result: AgentResult) -> int:
@@ -123,8 +128,22 @@ class ResultLog:
         while len(self._unacknowledged) > self.kept:
             del self._unacknowledged[next(iter(self._unacknowledged))]
             self.dropped += 1
-        self.last[(result.rsc, result.operation, result.interval_ms)] = result
+        key = (result.rsc, result.operation, result.interval_ms)
+        self.last[key] = result
+        if result.rc not in (0, 8) or result.status is not ExecStatus.DONE:
+            self.last_failed[key] = result
         return seq
+
+    def forget(self, rsc: str) -> None:
+        """Drop what is remembered of a resource; results on their way are not touched."""
+        for kept in (self.last, self.last_failed):
+            for key in [k for k in kept if k[0] == rsc]:
+                del kept[key]
+
+    def history(self) -> list[AgentResult]:
+        """Newest results and newest failed ones, by call number."""
+        found = {id(r): r for kept in (self.last, self.last_failed) for r in kept.values()}
+        return sorted(found.values(), key=lambda r: (r.call_id, r.changed_at))
 
     def acknowledge(self, seq: int) -> None:
         """Forget results up to and including `seq`."""

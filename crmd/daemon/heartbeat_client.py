@@ -1,9 +1,10 @@
 """crmd's side of heartbeat.sock: values of crmd/messaging.py in and out, over asyncio.
 
-Facts: docs/interfaces.md.  The client connects again by itself when heartbeatd was restarted or
-ended the connection.  Messages may have been missed meanwhile, so every peer is then told as
-PeerDown and, if it lives, PeerUp: conversations begin afresh.  While it is not connected nothing
-is sent; `Transmit` is dropped then, since no peer could hear it.
+Facts: docs/interfaces.md.  The client connects again by itself when heartbeatd was restarted.
+That, or the restart of a peer's heartbeatd, must not look like the death of a node: whoever was
+alive stays so for deadtime and is then heard again, or dead (`Peers`, without I/O).  Since messages
+may have been missed meanwhile, every peer that is heard again is told as `PeerUp` once more:
+conversations begin afresh.  What is handed over while heartbeatd is away waits in a bounded queue.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +29,9 @@ from crmd.messaging import (
     Transmit,
 )
 
-RECONNECT_S = 0.1
+RECONNECT_S = 0.05
+QUEUED_MESSAGES = 500
+"""Messages kept while heartbeatd is away; beyond, the oldest go (the layers above ask again)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +106,58 @@ def transmit_frame(transmit: Transmit) -> dict[str, Any]:
     }
 
 
+@dataclass(slots=True)
+class Peers:
+    """Which peers crmd believes alive; no I/O, the time is an argument (monotonic seconds)."""
+
+    up: set[str] = field(default_factory=set)
+    doubtful: dict[str, float] = field(default_factory=dict)
+    """Peers that vanished without having been silent for deadtime: until when they may return."""
+    deadtime_s: float = 1.0
+
+    def snapshot(self, state: HeartbeatState, now: float) -> list[MessagingEvent]:
+        """heartbeatd answers (again)."""
+        self.deadtime_s = state.deadtime_s
+        events: list[MessagingEvent] = []
+        for name, generation in sorted(state.members.items()):
+            events += self.peer_up(PeerUp(name, generation))
+        for name in sorted(self.up - set(state.members)):
+            self.doubtful.setdefault(name, now + self.deadtime_s)
+        return events
+
+    def peer_up(self, event: PeerUp) -> list[MessagingEvent]:
+        """A peer is heard, or its heartbeatd began anew."""
+        self.doubtful.pop(event.node, None)
+        self.up.add(event.node)
+        return [event]
+
+    def peer_down(self, event: PeerDown, now: float) -> list[MessagingEvent]:
+        """A peer left, is silent, or began anew (then it was not silent for deadtime)."""
+        if not event.clean and event.node in self.up and event.silent_s < self.deadtime_s * 0.9:
+            self.doubtful.setdefault(event.node, now + self.deadtime_s - event.silent_s)
+            return []
+        self.doubtful.pop(event.node, None)
+        self.up.discard(event.node)
+        return [event]
+
+    def tick(self, now: float) -> list[MessagingEvent]:
+        """Peers that were not heard again in time are dead."""
+        late = sorted(name for name, until in self.doubtful.items() if now >= until)
+        return [e for n in late for e in self.peer_down(PeerDown(n, False, self.deadtime_s), now)]
+
+    def deadline(self) -> float | None:
+        """Time of the next useful `tick`."""
+        return min(self.doubtful.values(), default=None)
+
+
 @dataclass(slots=True, eq=False)
 class HeartbeatClient:
     """Keeps a connection to heartbeatd.
 
     `on_state` is called with the snapshot of every (re)connection before any event;
-    `on_event` with each event, in order.  The members of a snapshot are told through `on_event`
-    as PeerUp, after a PeerDown of all former ones.  Both are plain functions called in the loop.
+    `on_event` with each event, in order.  On a reconnection all members are told through
+    `on_event` as PeerUp, those not heard again within deadtime as PeerDown.  Both are plain
+    functions called in the loop.
     """
 
     path: Path
@@ -118,11 +167,10 @@ class HeartbeatClient:
     on_note: Callable[[str], None] = lambda text: None
     """Refusals of heartbeatd and losses of the connection, in words."""
     state: HeartbeatState | None = None
-    dropped: int = 0
-    """Transmits that found no connection."""
+    peers: Peers = field(default_factory=Peers)
     _peer: ipc_async.Peer | None = None
-    _members: dict[str, int] = field(default_factory=dict)
-    _told_clients: set[tuple[str, str]] = field(default_factory=set)
+    _queue: deque[Transmit] = field(default_factory=lambda: deque(maxlen=QUEUED_MESSAGES))
+    _timer: asyncio.TimerHandle | None = None
     _ready: asyncio.Event = field(default_factory=asyncio.Event)
     _lost: asyncio.Event = field(default_factory=asyncio.Event)
     _left: asyncio.Event = field(default_factory=asyncio.Event)
@@ -145,10 +193,15 @@ class HeartbeatClient:
         assert self.state is not None
         return self.state
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether heartbeatd answers now."""
+        return self._peer is not None and self._ready.is_set()
+
     def transmit(self, transmit: Transmit) -> bool:
-        """Hand a message over.  False: not connected, it is lost."""
-        if self._peer is None or not self._ready.is_set():
-            self.dropped += 1
+        """Hand a message over; False: it waits until heartbeatd is back."""
+        if self._peer is None or not self.is_connected:
+            self._queue.append(transmit)
             return False
         return self._peer.send(transmit_frame(transmit))
 
@@ -183,10 +236,7 @@ class HeartbeatClient:
             case "left":
                 self._left.set()
             case _:
-                event = parse_event(message)
-                if event is not None:
-                    self._note_member(event)
-                    self.on_event(event)
+                self._take(parse_event(message))
 
     def disconnected(self, peer: ipc_async.Peer, reason: str) -> None:
         self._peer = None
@@ -195,23 +245,39 @@ class HeartbeatClient:
         self.on_note(f"heartbeatd: connection lost ({reason})")
 
     def _new_state(self, state: HeartbeatState) -> None:
-        before, is_first = self._members, self.state is None
+        is_first = self.state is None
         self.state = state
-        self._members = dict(state.members)
         self.on_state(state)
         self._ready.set()
-        for node in sorted(before):
-            self.on_event(PeerDown(node, clean=False))
-        for node, generation in sorted(state.members.items()):
-            self.on_event(PeerUp(node, generation))
+        self._tell(self.peers.snapshot(state, asyncio.get_running_loop().time()))
         for entry in state.raw["nodes"]:
             if is_first and entry["told"] and not entry["member"]:
                 self.on_event(PeerDown(entry["name"], entry["left"], entry["silent_s"]))
             for client in entry["clients"]:
                 self.on_event(PeerClient(entry["name"], client, True))
+        while self._queue and self._peer is not None and self._peer.is_open:
+            self._peer.send(transmit_frame(self._queue.popleft()))
 
-    def _note_member(self, event: MessagingEvent | PeerClient) -> None:
-        if isinstance(event, PeerUp):
-            self._members[event.node] = event.generation
-        elif isinstance(event, PeerDown):
-            self._members.pop(event.node, None)
+    def _take(self, event: MessagingEvent | PeerClient | None) -> None:
+        match event:
+            case None:
+                return
+            case PeerUp():
+                self._tell(self.peers.peer_up(event))
+            case PeerDown():
+                self._tell(self.peers.peer_down(event, asyncio.get_running_loop().time()))
+            case _:
+                self.on_event(event)
+
+    def _tell(self, events: list[MessagingEvent]) -> None:
+        for event in events:
+            self.on_event(event)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self.peers.deadline()
+        if deadline is not None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(
+                deadline, lambda: self._tell(self.peers.tick(max(deadline, loop.time())))
+            )

@@ -36,7 +36,9 @@ DAEMONS: tuple[tuple[str, str], ...] = (
 )
 """In starting order; they end in the reverse order."""
 EX_OK, EX_CONFIG, EX_FATAL = 0, 78, 100
-NO_RESPAWN = frozenset({EX_CONFIG, EX_FATAL})
+EX_HEARTBEAT_CONFIG = 6
+"""heartbeatd ends with Heartbeat's own status when ha.cf or authkeys are refused."""
+NO_RESPAWN = frozenset({EX_CONFIG, EX_FATAL, EX_HEARTBEAT_CONFIG})
 LEAVE_LIMIT_S = 1200.0
 """How long crmd may take to move the resources away (Pacemaker's shutdown-escalation)."""
 TERM_LIMIT_S = 10.0

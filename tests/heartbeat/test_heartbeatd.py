@@ -242,11 +242,18 @@ def test_the_asyncio_client_speaks_in_values_and_survives_a_restart(pair: Cluste
             assert clients["a"].transmit(Transmit("cib", payload))
             await seen("b", Delivered("a", "cib", payload))
             pair.kill("b")
-            pair.start("b")
-            async with asyncio.timeout(6):
-                while sum(isinstance(e, PeerUp) for e in events["b"]) < 2:
+            async with asyncio.timeout(2):
+                while clients["b"].is_connected:
                     await asyncio.sleep(0.01)
-            assert any(isinstance(e, PeerDown) for e in events["b"])
+            pair.start("b")
+            assert not clients["b"].transmit(Transmit("cib", b"waits for the new heartbeatd"))
+            await seen("a", Delivered("b", "cib", b"waits for the new heartbeatd"))
+            async with asyncio.timeout(6):
+                while any(sum(isinstance(e, PeerUp) for e in all_) < 2 for all_ in events.values()):
+                    await asyncio.sleep(0.01)
+            await asyncio.sleep(2 * state.deadtime_s)
+            told = [e for n in events for e in events[n] if isinstance(e, PeerDown)]
+            assert told == [], "no node died, so none is called dead"
             assert await clients["b"].leave()
             await seen("a", PeerDown("b", True))
         finally:

@@ -229,3 +229,17 @@ def test_the_result_log_is_bounded_and_forgets_what_is_acknowledged():
     log.acknowledge(2)
     assert [seq for seq, _ in log.unacknowledged()] == [3]
     assert log.last[("r", "monitor", 0)].rc == 2
+
+
+def test_the_history_holds_the_newest_result_and_the_newest_failure_until_forgotten():
+    log = ResultLog()
+    ok = AgentResult(1, "a", "monitor", 1000, 0, ExecStatus.DONE)
+    bad = AgentResult(2, "a", "monitor", 1000, 7, ExecStatus.DONE)
+    again = AgentResult(3, "a", "monitor", 1000, 0, ExecStatus.DONE)
+    other = AgentResult(4, "b", "start", 0, 0, ExecStatus.DONE)
+    for each in (ok, bad, again, other):
+        log.add(each)
+    assert log.history() == [bad, again, other]
+    log.forget("a")
+    assert log.history() == [other]
+    assert len(log.unacknowledged()) == 4, "what is on its way still arrives"
