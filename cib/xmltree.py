@@ -43,3 +43,14 @@ def take(element: etree._Element, name: str) -> str | None:
     if value is not None:
         del element.attrib[name]
     return value
+
+
+def line_of(element: etree._Element) -> int:
+    """The line an element began at in the text it was parsed from; 0 if it was not parsed."""
+    line = element.sourceline
+    return line if isinstance(line, int) else 0
+
+
+def attributes(element: etree._Element) -> list[tuple[str, str]]:
+    """Name and value of each attribute, in document order."""
+    return [(str(name), str(value)) for name, value in element.attrib.items()]
