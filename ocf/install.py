@@ -8,7 +8,7 @@ this package and pyroute2 are, because start latency counts.  Facts: ocf.md sect
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import importlib.machinery
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,9 +25,9 @@ sys.exit(call_target({target!r}, sys.argv[1:]))
 
 def search_places() -> list[str]:
     """Directories that hold this package and the libraries the agents use."""
-    places = []
-    for package in ("ocf", "pyroute2", "sh"):
-        spec = importlib.util.find_spec(package)
+    places = [str(Path(__file__).resolve().parent.parent)]
+    for package in ("pyroute2", "sh"):
+        spec = importlib.machinery.PathFinder.find_spec(package)
         if spec is not None and spec.origin is not None:
             origin = Path(spec.origin)
             is_package = origin.name == "__init__.py"

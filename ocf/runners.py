@@ -21,6 +21,7 @@ from ocf.output import Capture
 DRAIN_S = 0.2
 TERM_GRACE_S = 0.2
 KILL_WAIT_S = 0.5
+GROUP_CHECKS = 50
 _CHUNK = 65536
 
 
@@ -137,14 +138,28 @@ def kill_group(pgid: int, number: signal.Signals) -> bool:
 
 
 async def end_group(pgid: int, gone: asyncio.Event | asyncio.Future[int]) -> None:
-    """SIGTERM to the group, a grace, SIGKILL; returns when its leader is gone or cannot die.
+    """SIGTERM to the group, a grace, SIGKILL; returns when all are gone or cannot die.
 
     The group is killed even when its leader has ended in time: nobody in it may survive.
     """
     kill_group(pgid, signal.SIGTERM)
     await wait_at_most(gone, TERM_GRACE_S)
-    kill_group(pgid, signal.SIGKILL)
+    if not kill_group(pgid, signal.SIGKILL):
+        return
     await wait_at_most(gone, KILL_WAIT_S)
+    for _ in range(GROUP_CHECKS):
+        if not is_group_alive(pgid):
+            return
+        await asyncio.sleep(KILL_WAIT_S / GROUP_CHECKS)
+
+
+def is_group_alive(pgid: int) -> bool:
+    """Whether a process group has a member (one that nobody has reaped counts)."""
+    try:
+        os.killpg(pgid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 async def wait_at_most(gone: asyncio.Event | asyncio.Future[int], seconds: float) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+_NUMBERS = itertools.count()
 REPO = Path(__file__).resolve().parents[2]
 
 LISTENER = """
@@ -37,7 +39,8 @@ class TwoHosts:
 
     def __init__(self, state: Path) -> None:
         self.state = state
-        self.a, self.b = f"pk{os.getpid()}a", f"pk{os.getpid()}b"
+        number = f"{os.getpid()}-{next(_NUMBERS)}"
+        self.a, self.b = f"pk{number}a", f"pk{number}b"
 
     @contextlib.contextmanager
     def up(self) -> Iterator[TwoHosts]:
