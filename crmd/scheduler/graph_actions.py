@@ -158,12 +158,11 @@ class _Maker:
         """Guest nodes hosted on a node."""
         found = []
         for rsc in node.running:
-            for launched in rsc.launched:
-                if launched.is_remote_connection:
-                    guest = self.plan.cluster.node(launched.id)
-                    if guest is not None:
-                        found.append(guest.id)
-        return found[::-1]
+            if rsc.is_remote_connection and rsc.launcher is not None:
+                guest = self.plan.cluster.node(rsc.id)
+                if guest is not None:
+                    found.append(guest.id)
+        return found
 
     def _maintenance(self, action: Action) -> tuple[tuple[str, str], ...]:
         if action.task != "maintenance_nodes":

@@ -81,7 +81,7 @@ class MultipleActive(Enum):
     STOP_UNEXPECTED = "stop_unexpected"
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Node:
     """A cluster, remote, guest or bundle node: one object, shared by all."""
 
@@ -123,6 +123,9 @@ class Node:
     """Cache of `unpack.failcounts`; None: to be collected from `attrs` again."""
     details: dict[str, object] = field(default_factory=dict)
     """Free for later stages (cached facts by name)."""
+
+    def __repr__(self) -> str:
+        return f"<Node {self.name}>"
 
     @property
     def usable(self) -> bool:
@@ -281,7 +284,7 @@ class BundleFacts:
     """The implicit clone around the bundled primitive."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Resource:
     """A primitive, group, clone or bundle; instances and members are resources too."""
 
@@ -379,6 +382,9 @@ class Resource:
     """Node attributes may be those of a guest's host (part 1, 20.6); set before assignment."""
     details: dict[str, object] = field(default_factory=dict)
     """Free for later stages (actions of the resource, cached facts by name)."""
+
+    def __repr__(self) -> str:
+        return f"<Resource {self.id}>"
 
     @property
     def top(self) -> Resource:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from crmd.scheduler.act.action import Plan
 from crmd.scheduler.act.create import op
-from crmd.scheduler.act.digests import secure_digest_matches
 from crmd.scheduler.act.failcounts import clear_failcount
 from crmd.scheduler.act.names import op_key
 from crmd.scheduler.act.recurring import cancel
@@ -21,7 +20,7 @@ from crmd.scheduler.model import (
 )
 from crmd.scheduler.order.flags import CANCELS, F2T, ORD, RESCHEDULE
 from crmd.scheduler.order.relations import order, order_action_key, order_key_action
-from crmd.scheduler.unpack.digests import Comparison, address_is_replaced, compare
+from crmd.scheduler.unpack.digests import Comparison, address_is_replaced, compare, digests
 from crmd.scheduler.unpack.failcounts import fail_count
 from crmd.scheduler.unpack.operations import find_operation
 
@@ -167,7 +166,7 @@ def check_definition(plan: Plan, rsc: Resource, node: Node, entry: HistoryEntry)
     if (
         plan.sanitized
         and result is not Comparison.MATCH
-        and secure_digest_matches(cluster, rsc, node, entry, task)
+        and entry.attrs.get("op-secure-digest") == digests(cluster, rsc, node, entry, task).secure
     ):
         every = f"{interval // 1000}s" if interval % 1000 == 0 else f"{interval}ms"
         plan.messages.append(

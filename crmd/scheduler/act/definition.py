@@ -31,6 +31,8 @@ def define(plan: Plan, act: Action) -> None:
     interval = interval_of(act)
     parsed = parse_key(act.key)
     task = act.task if act.task != "cancel" or parsed is None else parsed[1]
+    if "_notify_" in act.key:
+        task = "notify"
     act.meta = dict(operation_meta(plan.cluster, rsc, task, interval))
     _normalize_start_delay(plan, act, interval)
     if act.task in ("start", "promote"):

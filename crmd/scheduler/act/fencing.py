@@ -196,8 +196,7 @@ def state_known(rsc: Resource, node: Node) -> bool:
     if node.index in rsc.known_on:
         return True
     if rsc.parent is not None and not rsc.unique:
-        top = rsc.top
-        return top.variant is Variant.CLONE and node.index in top.known_on
+        return node.index in rsc.parent.known_on
     return False
 
 
@@ -240,7 +239,8 @@ def fence_guest(plan: Plan, node: Node) -> None:
         if stop.flags & PSEUDO and stop.node is not None:
             host = fence_op(plan, stop.node, None, optional=False, reason=None)
             relate(host, fence, BLOCK | F2T)
-        relate(stop, fence, BLOCK | F2T)
+        else:
+            relate(stop, fence, BLOCK | F2T)
     else:
         conn_stop = plan.newest(node.conn, "stop")
         if conn_stop is not None:

@@ -112,10 +112,10 @@ def _order_on_guest(
     elif task in ("stop", "demote"):
         if not container.failed:
             _before_stop(plan, act, conn)
-    elif _is_recurring(act):
-        _after_start(plan, conn, act, F2T)
-    else:
+    elif not _is_recurring(act):
         _after_start(plan, conn, act)
+    elif task == "monitor":
+        _after_start(plan, conn, act, F2T)
 
 
 def _order_on_remote(plan: Plan, act: Action, node: Node, conn: Resource) -> None:

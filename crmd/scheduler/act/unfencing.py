@@ -6,10 +6,9 @@ Source: scheduler-2-actions.md section 11.3.
 from __future__ import annotations
 
 from crmd.scheduler.act.action import Action, Plan
-from crmd.scheduler.act.digests import has_new_secure_digest, is_special_fencing
 from crmd.scheduler.act.fencing import fence_op, primitives
 from crmd.scheduler.model import Node, Resource
-from crmd.scheduler.unpack.digests import digest
+from crmd.scheduler.unpack.digests import digest, has_new_secure_digest, is_special_fencing
 from crmd.scheduler.unpack.parameters import parameters
 
 _PRIVATE = frozenset({"passwd", "password", "user"})

@@ -107,35 +107,76 @@ def restart_set(params: Mapping[str, str], entry: HistoryEntry) -> dict[str, str
     return {name: value for name, value in params.items() if name in names}
 
 
-def compare(
-    cluster: Cluster, rsc: Resource, node: Node, entry: HistoryEntry, task: str | None = None
-) -> Comparison:
-    """Compare an entry's digests; `task` replaces the entry's (start for probes ...).
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """The digests of one operation on a node, computed once: the first entry met decides."""
 
-    The first result for a resource, node and operation key is kept.
-    """
+    all: str
+    restart: str | None
+    """None when that entry has no restart digest."""
+    secure: str
+    operation_has_own: bool
+
+
+def has_new_secure_digest(feature_set: str) -> bool:
+    """Whether that version's secure digest covers all parameters that are not private (7.7)."""
+    parts = tuple(int(part) for part in feature_set.split(".") if part.isdigit())
+    return parts >= (3, 16, 0)
+
+
+def is_special_fencing(name: str) -> bool:
+    """Parameters of fence devices that the fencer keeps for itself."""
+    return name.startswith("pcmk_") or name in ("provides", "stonith-timeout")
+
+
+def digests(
+    cluster: Cluster, rsc: Resource, node: Node, entry: HistoryEntry, task: str | None = None
+) -> Digests:
+    """The digests of an operation; those computed first for the operation key are kept."""
     task = task or entry.task
     key = (rsc.index, node.index, f"{task}_{entry.interval_ms}")
     cached = cluster.digests.get(key)
-    if isinstance(cached, Comparison):
+    if isinstance(cached, Digests):
         return cached
-    result = _compare(cluster, rsc, node, entry, task)
+    params = parameter_set(cluster, rsc, node, task, entry.interval_ms)
+    restart = None
+    if "op-restart-digest" in entry.attrs:
+        restart = digest(restart_set(params.all, entry))
+    secure = digest(_secure_set(cluster, rsc, node, entry, params.all))
+    result = Digests(digest(params.all), restart, secure, params.operation_has_own)
     cluster.digests[key] = result
     return result
 
 
-def _compare(
-    cluster: Cluster, rsc: Resource, node: Node, entry: HistoryEntry, task: str
+def _secure_set(
+    cluster: Cluster, rsc: Resource, node: Node, entry: HistoryEntry, params: Mapping[str, str]
+) -> dict[str, str]:
+    """The main set without private parameters (part 2, 7.7)."""
+    private = set(entry.attrs.get("op-secure-params", "").split())
+    if not has_new_secure_digest(entry.attrs.get("crm_feature_set", cluster.feature_set)):
+        params = {
+            name: value
+            for name, value in parameters(cluster, rsc, node).items()
+            if name not in _NEVER
+            and not name.startswith("CRM_meta_")
+            and not (rsc.fence_device and is_special_fencing(name))
+        }
+    return {name: value for name, value in params.items() if name not in private}
+
+
+def compare(
+    cluster: Cluster, rsc: Resource, node: Node, entry: HistoryEntry, task: str | None = None
 ) -> Comparison:
-    params = parameter_set(cluster, rsc, node, task, entry.interval_ms)
+    """Compare an entry's digests; `task` replaces the entry's (start for probes ...)."""
+    now = digests(cluster, rsc, node, entry, task)
     restart = entry.attrs.get("op-restart-digest")
-    if restart is not None and restart != digest(restart_set(params.all, entry)):
+    if restart is not None and now.restart is not None and restart != now.restart:
         return Comparison.RESTART
     recorded = entry.attrs.get("op-digest")
     if recorded is None:
         return Comparison.UNKNOWN
-    if recorded == digest(params.all):
+    if recorded == now.all:
         return Comparison.MATCH
-    if entry.interval_ms == 0 and params.operation_has_own:
+    if entry.interval_ms == 0 and now.operation_has_own:
         return Comparison.RESTART
     return Comparison.MISMATCH
