@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 class Listing:
     """A titled list; items are lines or lists, and `SPACER` is an empty line.
 
-    A list without title only indents; `colon` says whether the title ends in one.
+    A list without title only indents; `colon` says whether the title ends in one; the lines of
+    a list that is not `decorated` stand as they are.
     """
 
     title: str
     items: list[str | Listing] = field(default_factory=list)
     colon: bool = True
+    decorated: bool = True
 
     def add(self, *items: str | Listing) -> None:
         """Append items at the end."""
@@ -38,7 +40,7 @@ def render(items: Iterable[str | Listing], depth: int = 0) -> Iterator[str]:
         if isinstance(item, Listing):
             if item.title:
                 yield f"{bullet}{item.title}{':' if item.colon else ''}"
-            yield from render(item.items, depth + 1)
+            yield from render(item.items, depth + 1 if item.decorated else 0)
         elif item == SPACER:
             yield ""
         else:

@@ -85,8 +85,8 @@ class NodeStatus:
     def state(self) -> str:
         """The state in words, the first that applies."""
         if self.unclean:
-            where = "online" if self.online else "offline"
-            return f"UNCLEAN ({'pending' if self.pending and self.online else where})"
+            where = "online" if self.online else "pending" if self.pending else "offline"
+            return f"UNCLEAN ({where})"
         if self.pending:
             return "pending"
         if self.standby_onfail and self.online:

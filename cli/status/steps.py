@@ -5,7 +5,14 @@ Facts: scheduler-2-actions.md sections 16.3 and 16.5.
 
 from __future__ import annotations
 
-from crmd.transition.imagine import ClusterStep, FencingStep, PseudoStep, ResourceStep, Step
+from crmd.transition.imagine import (
+    AttributeStep,
+    ClusterStep,
+    FencingStep,
+    PseudoStep,
+    ResourceStep,
+    Step,
+)
 
 
 def step_line(step: Step) -> str:
@@ -24,3 +31,5 @@ def step_line(step: Step) -> str:
         case ResourceStep(resource, operation, interval_ms, node):
             what = f"{operation}={interval_ms}" if interval_ms else operation
             return f"Resource action: {resource:<15} {what} on {node}"
+        case AttributeStep(name, value, node_id):
+            return f"Injecting attribute {name}={value} into /node_state '{node_id}'"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cmp_to_key
 
+from cib import scores
 from cib.lexical import compare_names
 from cli.status import model as m
 from cli.status.results import exit_text
@@ -42,7 +43,6 @@ def survey(cluster: s.Cluster) -> m.ClusterStatus:
         histories=histories(cluster),
         failures=failures(cluster),
         tickets=tuple(_ticket(ticket) for _, ticket in sorted(cluster.tickets.items())),
-        bans=tuple(_bans(cluster)),
         tags=tuple((name, tuple(ids)) for name, ids in cluster.tags.items()),
     )
 
@@ -103,21 +103,41 @@ def _node(node: s.Node, cluster: s.Cluster) -> m.NodeStatus:
 
 
 def _health(node: s.Node, options: s.Options) -> int:
-    """-1 red, 0 yellow, 1 green; only the words count, numbers have no colour."""
+    """-1 red, 0 yellow, 1 green: the worst of the node's health attributes.
+
+    Observed: the words red and yellow mean themselves whatever their scores; anything else is red
+    up to the score of red and yellow up to the score of yellow, which counts only where it differs
+    from that of green.
+    """
     if options.health_strategy == "none":
         return 1
-    words = {value.lower() for name, value in node.attrs.items() if name.startswith("#health")}
-    return -1 if "red" in words else 0 if "yellow" in words else 1
+    values = (value for name, value in node.attrs.items() if name.startswith("#health"))
+    return min((_colour(value.lower(), options.health) for value in values), default=1)
+
+
+def _colour(value: str, limits: dict[str, int]) -> int:
+    if value in ("red", "yellow"):
+        return -1 if value == "red" else 0
+    score = limits["green"] if value == "green" else scores.parse(value, 0)
+    if score <= limits["red"]:
+        return -1
+    return 0 if limits["yellow"] != limits["green"] and score <= limits["yellow"] else 1
 
 
 # --- resources -----------------------------------------------------------------------------
 
 
 def _masked_probes(cluster: s.Cluster) -> dict[int, list[m.MaskedProbe]]:
+    """Masked probes by resource; only entries that name the resource and the node are shown."""
     out: dict[int, list[m.MaskedProbe]] = {}
     for failure in cluster.failures:
-        if failure.masked_probe:
-            probe = m.MaskedProbe(failure.node.name, exit_text(failure.entry.rc))
+        attrs, resource = failure.entry.attrs, failure.resource
+        key, node = attrs.get("operation_key") or attrs.get("id", ""), attrs.get("on_node")
+        named = key.removesuffix("_monitor_0")
+        if not failure.masked_probe or node is None:
+            continue
+        if named in (resource.id, resource.xml_id, resource.history_id):
+            probe = m.MaskedProbe(node, exit_text(failure.entry.rc))
             out.setdefault(failure.resource.index, []).append(probe)
     return out
 
@@ -217,7 +237,8 @@ def _ticket(ticket: s.Ticket) -> m.Ticket:
     )
 
 
-def _bans(cluster: s.Cluster) -> Iterable[m.Ban]:
+def bans(cluster: s.Cluster) -> Iterable[m.Ban]:
+    """Negative location constraints; the constraints must have been read."""
     for location in reversed(cluster.locations):
         for index, score in location.scores.items():
             if score < 0:

@@ -5,11 +5,19 @@ Facts: scheduler-2-actions.md sections 17.2 and 17.7 (crm_simulate), cli.md sect
 
 from __future__ import annotations
 
-from cli.status.listing import SPACER, Listing
+from cli.status.listing import SPACER, Listing, render
 from cli.status.model import ClusterStatus
 from cli.status.show import Section, Show
 from cli.status.text_nodes import node_items, nodes_with_resources
 from cli.status.text_resources import items_on_node, resource_list
+from cli.status.text_sections import (
+    attributes_section,
+    bans_section,
+    failures_section,
+    operations_section,
+    summary_section,
+    tickets_section,
+)
 
 MAINTENANCE_BANNER = (
     "",
@@ -66,3 +74,34 @@ def counts_line(status: ClusterStatus) -> str | None:
         f"{disabled} of {total} resource instances DISABLED and {blocked} BLOCKED "
         "from further action due to failure"
     )
+
+
+def monitor_sections(status: ClusterStatus, show: Show) -> list[Listing]:
+    """The sections of `crm_mon` in their order; empty ones are left out."""
+    wanted = show.sections
+    out: list[Listing | None] = [summary_section(status, show)]
+    if Section.MAINT_MODE in wanted and status.options.maintenance_mode:
+        out.append(Listing("", list(MAINTENANCE_BANNER[1:]), decorated=False))
+    if Section.NODES in wanted:
+        out.append(nodes_section(status, show))
+    if Section.RESOURCES in wanted:
+        out.append(resources_section(status, show, always=True))
+    if Section.ATTRIBUTES in wanted:
+        out.append(attributes_section(status, show))
+    if Section.OPERATIONS in wanted or Section.FAILCOUNTS in wanted:
+        out.append(operations_section(status, show))
+    if Section.FAILURES in wanted:
+        out.append(failures_section(status, show))
+    if Section.TICKETS in wanted:
+        out.append(tickets_section(status, show))
+    if Section.BANS in wanted:
+        out.append(bans_section(status, show))
+    return [section for section in out if section is not None]
+
+
+def monitor_text(status: ClusterStatus, show: Show) -> str:
+    """What `crm_mon -1` prints."""
+    items: list[str | Listing] = []
+    for section in monitor_sections(status, show):
+        items += [SPACER, section] if items else [section]
+    return "".join(f"{line}\n" for line in render(items))

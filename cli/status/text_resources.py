@@ -140,7 +140,7 @@ def clone_items(r: ResourceStatus, show: Show, wanted: bool) -> Items:
     flags = ["promotable"] if r.promotable else []
     if r.unique:
         flags.append("unique")
-    if r.target is Role.STOPPED:
+    if r.disabled:
         flags.append("disabled")
     flags += _unmanaged_flags(r)
     wanted = wanted or _is_named(r, show)
@@ -180,9 +180,7 @@ _IN_FULL = "*"
 
 def _gathered_on(clone: ResourceStatus, instance: ResourceStatus, show: Show) -> str | None:
     """Node to gather an instance under, `_IN_FULL`, or None where it is not shown."""
-    in_full = show.clone_details or (
-        show.pending and any(part.pending_task for part in instance.primitives())
-    )
+    in_full = show.clone_details or (show.pending and instance.pending_task is not None)
     if clone.unique:
         return None if clone.removed and not instance.is_active() else _IN_FULL
     if not instance.is_active():

@@ -17,6 +17,7 @@ from lxml import etree
 
 from crmd.scheduler.transition import Action, ActionKind
 from crmd.transition.imagine import (
+    AttributeStep,
     ClusterStep,
     FencingStep,
     PseudoStep,
@@ -183,7 +184,8 @@ class SimulatedCib:
             )
         )
         if failure is not None:
-            self.fail_count(state, shown, action.operation, interval_ms)
+            for name, value in self.fail_count(state, shown, action.operation, interval_ms):
+                self.steps.append(AttributeStep(name, value, state.get("id", "")))
         self._record(history, node, action, interval_ms, rc, expected)
         return failure is None
 

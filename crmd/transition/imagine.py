@@ -52,7 +52,16 @@ class FencingStep:
     operation: str
 
 
-Step = PseudoStep | ResourceStep | ClusterStep | FencingStep
+@dataclass(frozen=True, slots=True)
+class AttributeStep:
+    """A transient attribute that a pretended failure set."""
+
+    name: str
+    value: str
+    node_id: str
+
+
+Step = PseudoStep | ResourceStep | ClusterStep | FencingStep | AttributeStep
 Perform = Callable[[Action], bool]
 """Called once per fired action; False means that the action failed."""
 

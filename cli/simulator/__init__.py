@@ -1,0 +1,1 @@
+"""What `crm_simulate` does between its command line and the scheduler."""

@@ -1,0 +1,34 @@
+"""Where the simulator's CIB comes from and where its files go.
+
+Facts: cli.md section 2, scheduler-2-actions.md section 16.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TextIO
+
+from cli.command_line import CommandError
+from cli.exits import Exit
+from cli.simulator.options import Request
+from cli.status.reading import CibRead, parse_cib, read_cib, read_text
+
+
+def read_input(request: Request, env: Mapping[str, str], stdin: TextIO) -> CibRead:
+    """The CIB in the newest schema.
+
+    Raises CommandError: 66 for a file that cannot be read, 65 for text that is no CIB, 78 for a
+    configuration that no known schema accepts, 102 without the running cluster that -L wants.
+    """
+    if request.live:
+        return read_cib(None, env, stdin)
+    return parse_cib(*read_text(request.file or "-", stdin))
+
+
+def write_file(name: str, data: bytes) -> None:
+    """Write a result to a file; raises CommandError (73)."""
+    try:
+        Path(name).write_bytes(data)
+    except OSError as e:
+        raise CommandError(Exit.CANTCREAT, f"{name}: cannot write ({e.strerror})") from e

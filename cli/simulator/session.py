@@ -1,0 +1,159 @@
+"""One run of the simulator: read, show, change, schedule, pretend, show again.
+
+Decides the order of the steps; what each prints is the report's business, where the input comes
+from is `cli.simulator.inputs`.  Facts: scheduler-2-actions.md sections 16.2 to 16.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from lxml import etree
+
+from cib.dates import DateError, DateTime, local, parse_date
+from cli.command_line import CommandError
+from cli.exits import Exit
+from cli.simulator.explanation import Terms, explanation
+from cli.simulator.injections import inject
+from cli.simulator.options import Request
+from cli.simulator.planning import Plan, plan, unpack
+from cli.simulator.report import Report
+from cli.status.show import Show
+from cli.status.survey import survey
+from cli.status.text_sections import attributes_section, failures_section, operations_section
+from crmd.scheduler.model import Cluster
+from crmd.scheduler.unpack import FEATURE_SET
+from crmd.transition.history import SimulatedCib
+from crmd.transition.imagine import walk
+from crmd.transition.walker import WalkState
+
+
+@dataclass(slots=True)
+class Session:
+    """The state of one run; `save` stores a document under a name (a path)."""
+
+    request: Request
+    root: etree._Element
+    report: Report
+    save: Callable[[str, bytes], None]
+    wall_clock: float
+    errors: list[str] = field(default_factory=list)
+    """Lines for standard error."""
+    terms: Terms | None = None
+    """What the scores are made of, where an explanation is wanted."""
+
+    def run(self) -> Exit:
+        """All steps that the request asks for."""
+        request = self.request
+        if request.explain is not None:
+            self.terms = Terms()
+        self._clock_line()
+        cluster = self._unpack()
+        self._show_current(cluster)
+        if request.save_input:
+            self.save(request.save_input, _document(self.root))
+        if request.events.any or request.events.quorum is not None:
+            cluster = self._inject(cluster)
+        if not request.schedules:
+            return Exit.OK
+        planned = plan(
+            cluster,
+            scores=request.scores,
+            utilization=request.utilization,
+            explain=self.terms,
+        )
+        self._show_plan(planned, cluster)
+        if request.simulate:
+            return self._simulate(cluster, planned)
+        return Exit.OK
+
+    # --- time ----------------------------------------------------------------------------
+
+    def _now(self) -> tuple[float, str | None]:
+        """The moment that counts as now, and the sentence that says so."""
+        wall = local(self.wall_clock)
+        if self.request.date is not None:
+            try:
+                moment = parse_date(self.request.date, wall)
+            except DateError as e:
+                raise CommandError(Exit.DATAERR, f"--set-datetime: {e}") from e
+            return moment.epoch_s, f"Setting effective cluster time: {self.request.date}"
+        original = self.root.get("execution-date")
+        if original is not None and original.isdigit():
+            moment = DateTime(int(original), local(int(original)).offset_s)
+            return moment.epoch_s, f"Using the original execution date of: {moment}"
+        return self.wall_clock, None
+
+    def _clock_line(self) -> None:
+        _, sentence = self._now()
+        if sentence is not None:
+            self.report.clock(sentence)
+
+    def _unpack(self) -> Cluster:
+        return unpack(self.root, self._now()[0])
+
+    # --- steps ---------------------------------------------------------------------------
+
+    def _show_current(self, cluster: Cluster) -> None:
+        status = survey(cluster)
+        show = Show()
+        sections = []
+        if self.request.attributes:
+            sections.append(attributes_section(status, show))
+        if self.request.failcounts:
+            sections += [operations_section(status, show), failures_section(status, show)]
+        self.report.status_before(status, [s for s in sections if s is not None])
+
+    def _inject(self, cluster: Cluster) -> Cluster:
+        fatal = cluster.options.start_failure_is_fatal
+        changes = inject(self.root, self.request.events, cluster, int(self._now()[0]), fatal)
+        if not self.request.events.any:
+            return self._unpack()
+        self.report.modifications(changes)
+        self._clock_line()
+        return self._unpack()
+
+    def _show_plan(self, planned: Plan, cluster: Cluster) -> None:
+        request = self.request
+        if request.scores or request.utilization:
+            self.report.scores(
+                planned.scores,
+                messages=planned.messages,
+                scores=request.scores,
+                utilization=request.utilization,
+            )
+        if request.graph:
+            self.save(request.graph, planned.graph_xml())
+        if request.dot:
+            self.save(request.dot, planned.dot(request.all_actions).encode())
+        self.report.summary(planned.summary)
+        if request.explain is not None:
+            self.report.explanation(explanation(request.explain, planned, self.terms))
+
+    def _simulate(self, cluster: Cluster, planned: Plan) -> Exit:
+        cib = SimulatedCib(
+            self.root,
+            now=int(self._now()[0]),
+            feature_set=FEATURE_SET,
+            known=lambda name: name in cluster.by_id or name in cluster.by_history_id,
+            failures=self.request.failures,
+            start_failure_is_fatal=cluster.options.start_failure_is_fatal,
+        )
+        ended = walk(planned.transition, cib.perform)
+        self.report.execution(cib.steps)
+        if ended is WalkState.TERMINATED:
+            self.errors += ["Transition failed: terminated", "An invalid transition was produced"]
+        if not self.request.quiet:
+            self._clock_line()
+            self.report.status_after(survey(self._unpack()))
+        target = self.request.save_output
+        if target is None and self.request.in_place:
+            target = self.request.file
+        if target is not None:
+            self.save(target, _document(self.root))
+        return Exit.OK
+
+
+def _document(root: etree._Element) -> bytes:
+    return etree.tostring(root, pretty_print=True)
