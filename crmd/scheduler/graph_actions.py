@@ -25,6 +25,7 @@ _HOST_NEXT = frozenset({"start", "running", "monitor", "promote", "promoted"})
 
 def build_transition(plan: Plan, builder: GraphBuilder) -> Transition:
     """The transition with all synapses in writing order."""
+    root = _root_attributes(plan)
     maker = _Maker(plan)
     synapses = []
     for number, (action, inputs) in enumerate(builder.synapses):
@@ -45,7 +46,7 @@ def build_transition(plan: Plan, builder: GraphBuilder) -> Transition:
         for first in inputs:
             if first.id not in inside and first.id not in outside:
                 outside[first.id] = maker.make(first)
-    return Transition(_root_attributes(plan), tuple(synapses), tuple(outside.values()))
+    return Transition(root, tuple(synapses), tuple(outside.values()))
 
 
 def _root_attributes(plan: Plan) -> tuple[tuple[str, str], ...]:
@@ -65,6 +66,9 @@ def _root_attributes(plan: Plan) -> tuple[tuple[str, str], ...]:
             out.append(("migration-limit", limit))
     except ValueError:
         plan.warnings.append(f"option migration-limit: '{limit}' is not a number; no limit")
+    rules = plan.cluster.attributes.recheck.at
+    if rules is not None:
+        plan.cluster.recheck(rules)
     if plan.cluster.recheck_by is not None:
         out.append(("recheck-by", str(plan.cluster.recheck_by)))
     return tuple(out)

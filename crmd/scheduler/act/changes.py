@@ -5,6 +5,8 @@ Source: scheduler-2-actions.md section 7.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from crmd.scheduler.act.action import Plan
 from crmd.scheduler.act.create import op
 from crmd.scheduler.act.failcounts import clear_failcount
@@ -162,6 +164,8 @@ def check_definition(plan: Plan, rsc: Resource, node: Node, entry: HistoryEntry)
             cancel_in_history(plan, rsc, node, entry)
         return True
     task = "start" if interval == 0 and entry.task in _AS_START else entry.task
+    if id(entry) in plan.expired:
+        entry = replace(entry, attrs={**entry.attrs, "op-restart-digest": "expired"})
     result = compare(cluster, rsc, node, entry, task)
     if (
         plan.sanitized

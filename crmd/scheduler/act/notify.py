@@ -337,4 +337,5 @@ def notify_of_fencing(plan: Plan, rsc: Resource, stop: Action, fence: Action, ta
         "notify_stop_uname": target.name,
     }
     for inst in primitives(rsc.top):
+        _tell_actions(plan, inst, told)
         _create_for(plan, inst, points, told)

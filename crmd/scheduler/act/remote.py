@@ -17,6 +17,7 @@ from crmd.scheduler.order.relations import (
     order_key_action,
 )
 from crmd.scheduler.unpack.activity import current_node
+from crmd.scheduler.unpack.node_state import is_shutting_down
 
 
 class RemoteState(Enum):
@@ -44,7 +45,7 @@ def remote_state(plan: Plan, node: Node) -> RemoteState:
             conn.next_role is Role.STOPPED
             and conn.remote_reconnect_ms
             and node.remote_fenced
-            and not node.shutdown
+            and not is_shutting_down(node)
         ):
             return RemoteState.UNKNOWN
         return RemoteState.FAILED

@@ -10,7 +10,6 @@ from typing import assert_never
 
 from crmd.scheduler.act.action import Plan, relate
 from crmd.scheduler.act.assignment import left_without_node
-from crmd.scheduler.act.changes import check_definition
 from crmd.scheduler.act.create import op
 from crmd.scheduler.act.failcounts import clear_failcount
 from crmd.scheduler.act.fencing import fence_op
@@ -66,7 +65,7 @@ def _carry_out(plan: Plan, request: Request) -> None:
             for act in plan.find(rsc, op_key(rsc.id, "stop"), request.node):
                 act.flags |= OPTIONAL
         case RescheduleRecurring():
-            check_definition(plan, request.resource, request.node, request.entry)
+            plan.expired.add(id(request.entry))
         case DeferredFailureCheck():
             plan.deferred_failures.append((request.resource, request.node, request.entry))
         case OrderElement():

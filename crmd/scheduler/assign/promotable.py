@@ -106,7 +106,7 @@ def choose_roles(cluster: Cluster, clone: Resource) -> None:
 
 def _set_instance_priority(cluster: Cluster, clone: Resource, instance: Resource) -> None:
     """22.6: how good a candidate an instance is."""
-    if instance.orig_role is Role.STARTED:
+    if _current_role(instance) is Role.STARTED:
         _set_current_role(instance, Role.STARTED, Role.UNPROMOTED)
     where = places_of(instance)
     if not where:

@@ -188,7 +188,7 @@ def read_common(cluster: Cluster, rsc: Resource) -> None:
             rsc.failure_timeout_ms = rsc.remote_reconnect_ms
     top = rsc.top
     if top.variant is Variant.CLONE and top is not rsc:
-        rsc.unique = top.unique
+        rsc.unique = is_true(meta.get("globally-unique"))
         rsc.promotable = is_true(meta.get("promotable"))
     elif rsc.variant is Variant.CLONE:
         rsc.promotable = is_true(meta.get("promotable"))
@@ -273,7 +273,7 @@ def _read_primitive(cluster: Cluster, rsc: Resource) -> bool:
             f"resource {rsc.id}: only ocf agents can be promotable, not '{rsc.klass}'; ignored"
         )
         return False
-    if top.unique and rsc.klass not in ("ocf", "stonith"):
+    if rsc.unique and rsc.klass not in ("ocf", "stonith"):
         _make_anonymous(cluster, top, rsc)
     return True
 
@@ -296,11 +296,7 @@ def _make_anonymous(cluster: Cluster, clone: Resource, rsc: Resource) -> None:
             clear(child)
 
     clear(clone)
-    at: Resource | None = rsc
-    while at is not None and at is not clone:
-        at.unique = False
-        at.meta["globally-unique"] = "false"
-        at = at.parent
+    clear(rsc)
 
 
 def allow_known_nodes(cluster: Cluster, rsc: Resource) -> None:
