@@ -101,7 +101,7 @@ class Plan:
     sanitized: bool = True
     """The CIB may lack private parameters (true in the simulator, false in the daemon; 7.5)."""
     expired: set[int] = field(default_factory=set)
-    """Identities of recurring history entries whose failure expired: run them anew (part 1, 14.7)."""
+    """Identities of recurring history entries with an expired failure: run anew (part 1, 14.7)."""
     deferred_failures: list[tuple[Resource, Node, HistoryEntry]] = field(default_factory=list)
     deferred_checks: list[tuple[Resource, Node, HistoryEntry]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)

@@ -113,6 +113,11 @@ def apply_to_table(cluster: Cluster, rsc: Resource, location: Location) -> None:
     """The effect on one table (16.5)."""
     if location.role is not Role.UNKNOWN and location.role is not rsc.next_role:
         return
+    for index in location.scores:
+        if index not in rsc.scores:
+            base = cluster.nodes_by_index[index].probe_mode
+            if base is not ProbeMode.ALWAYS:
+                rsc.probe_modes[index] = base
     merge_location(rsc.scores, location)
     mode = location.probe_mode
     for index, score in location.scores.items():
