@@ -56,6 +56,8 @@ class Settings:
     """How long a client waits for the receipts of a change before it is told so."""
     takeover_delay_s: float = 0.1
     """Without fencing and with more than two nodes: lets the losing side stop first."""
+    fence_delay_s: float = 3.0
+    """Two nodes without configured delay: the second in the alphabet shoots this much later."""
     wait_for_all: bool = True
     """Two nodes: neither is quorate before both have been seen once."""
     cluster_stack: str = "heartbeat"
@@ -186,7 +188,10 @@ class RunAgent:
 
 @dataclass(frozen=True, slots=True)
 class CancelRecurring:
-    """Stop repeating; a run under way is killed or its result dropped. No answer comes."""
+    """Stop repeating and forget its results; a run under way is killed or its result dropped.
+
+    No answer comes.
+    """
 
     rsc: str
     operation: str
@@ -198,6 +203,8 @@ class ForgetResource:
     """execd drops what it remembers of a resource (history only; nothing is stopped)."""
 
     rsc: str
+    failures_only: bool = False
+    """Only its newest failed results."""
 
 
 @dataclass(frozen=True, slots=True)

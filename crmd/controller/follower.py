@@ -1,0 +1,174 @@
+"""Obeying a DC: joining it, keeping its CIB, carrying out its orders.
+
+Every message handled here was checked to come from our DC in its present round.  Whatever does not
+fit leads to a request for the whole CIB.  Source: reliability.md I8, I9, I10, I13.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from crmd.controller import messages as msg
+from crmd.controller.clients import Clients
+from crmd.controller.core import Core
+from crmd.controller.disk import Disk
+from crmd.controller.events import KeepLosing
+from crmd.controller.lrm import Lrm
+from crmd.membership.election import Output
+from crmd.replication.replica import Mismatch, digest_of, parse
+from crmd.replication.version import Version, as_list, configuration, version_of
+
+
+@dataclass(slots=True)
+class Follower:
+    """This node as a member (a DC is a member of its own)."""
+
+    core: Core
+    lrm: Lrm
+    disk: Disk
+    clients: Clients
+    departed: set[str] = field(default_factory=set)
+    wants_to_leave: bool = False
+    must_leave: bool = False
+
+    def begin(self) -> None:
+        """We have accepted a DC: tell it what our CIB is."""
+        core = self.core
+        core.in_sync, core.members, core.view = False, (), 0
+        self._join()
+
+    def join_again(self) -> None:
+        """What is true here has changed as a whole: tell the DC anew."""
+        self._join()
+
+    def _join(self) -> None:
+        core = self.core
+        replica = core.replica
+        assert core.dc is not None
+        core.send(
+            msg.Join(
+                core.round,
+                core.view,
+                core.incarnation,
+                core.executor,
+                replica.round,
+                as_list(replica.version),
+                replica.digest(),
+            ),
+            core.dc,
+        )
+
+    def message(self, message: msg.Message) -> list[Output]:
+        """One message of our DC."""
+        core = self.core
+        match message:
+            case msg.Sync():
+                self._sync(message)
+            case msg.View():
+                return self._view(message)
+            case msg.Update() | msg.Patch():
+                self._change(message)
+            case msg.ReportAck():
+                self.lrm.reported(message.last)
+            case msg.Answer():
+                self.clients.answer(message)
+            case msg.FenceEvents():
+                self.clients.fence_events = message.events
+            case msg.Run() | msg.Cancel() | msg.Forget() | msg.Depart():
+                self._order(message)
+            case _:
+                core.log("message.unexpected", "warning", type=type(message).__name__)
+        return []
+
+    # --- the CIB ----------------------------------------------------------------------------
+
+    def _sync(self, message: msg.Sync) -> None:
+        core = self.core
+        if message.cib:
+            root = parse(message.cib)
+            if digest_of(root) != message.digest:
+                raise ValueError("Sync: the document does not match its digest")
+            self._keep_losing(message)
+            core.replica.replace(root, message.cib_round, message.causes)
+            self.disk.replaced()
+        elif core.replica.digest() != message.digest:
+            self._lost_track("the digest differs though the DC thinks it does not")
+            return
+        else:
+            core.replica.replace(core.replica.root, message.cib_round, message.causes)
+        core.in_sync = True
+        assert core.dc is not None
+        core.send(self.lrm.joined(self.wants_to_leave), core.dc)
+
+    def _keep_losing(self, message: msg.Sync) -> None:
+        """Changes of ours that the DC's document does not have are kept for a person."""
+        core = self.core
+        ours, theirs = core.replica.version, version_of(parse(message.cib))
+        if configuration(ours) < configuration(theirs) or configuration(ours) <= (0, 0):
+            return
+        root = parse(message.cib)
+        here = core.replica.root.find("configuration")
+        there = root.find("configuration")
+        if here is None or there is None or digest_of(here) == digest_of(there):
+            return
+        reason = f"configuration {ours} lost against {theirs} of {core.dc}"
+        core.log("cib.lost_changes", "error", ours=str(ours), theirs=str(theirs), dc=core.dc)
+        core.emit(KeepLosing(core.replica.to_bytes(), reason))
+
+    def _change(self, message: msg.Update | msg.Patch) -> None:
+        core = self.core
+        if core.leads:
+            return  # our own
+        if not core.in_sync:
+            return  # a Sync is on its way
+        base, version = Version(*message.base), Version(*message.version)
+        try:
+            if isinstance(message, msg.Update):
+                core.replica.update(base, version, message.changes)
+                self.lrm.follow_changes(message.changes)
+            else:
+                core.replica.patch(
+                    base, message.patch, message.digest, message.cib_round, message.cause
+                )
+        except Mismatch as e:
+            self._lost_track(str(e))
+
+    def _lost_track(self, reason: str) -> None:
+        core = self.core
+        core.in_sync = False
+        core.log("cib.out_of_step", "warning", reason=reason)
+        core.send(msg.SyncRequest(core.round, reason), core.dc)
+
+    # --- orders -----------------------------------------------------------------------------
+
+    def _view(self, message: msg.View) -> list[Output]:
+        core = self.core
+        if core.leads:
+            return []
+        if core.node not in message.members:
+            if not core.view:
+                return []  # we are only about to join
+            self.lrm.let_go(f"{core.dc} has excluded this node")
+            core.has_quorum = False
+            return core.election.seek(f"{core.dc} has excluded this node", core.now)
+        core.view, core.members = message.view, tuple(message.members)
+        core.has_quorum = message.quorum
+        if message.quorum and core.in_sync:
+            core.replica.round = message.round
+        return []
+
+    def _order(self, message: msg.Run | msg.Cancel | msg.Forget | msg.Depart) -> None:
+        core = self.core
+        if message.view > core.view:
+            raise ValueError(f"order of view {message.view}; the view here is {core.view}")
+        match message:
+            case msg.Run():
+                if self.lrm.order_is_new(message.order):
+                    self.lrm.run(message)
+            case msg.Cancel():
+                if self.lrm.order_is_new(message.order):
+                    self.lrm.cancel(message)
+            case msg.Forget():
+                self.lrm.forget(message)
+            case msg.Depart():
+                self.must_leave = True

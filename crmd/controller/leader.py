@@ -1,0 +1,470 @@
+"""What only the DC does: take members in, keep their state in the CIB, fence, answer for changes.
+
+One object per time in office; it goes when the node stops leading.  Planning is `planner.py`.
+Source: cluster-behaviour.md 1.1 and 2, reliability.md I5, I7 to I12, scheduler-1 section 11.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from crmd.controller.bootstrap import bootstrapped
+from crmd.controller.core import Core
+from crmd.controller.events import Remember
+from crmd.controller.lrm import call_to
+from crmd.controller.messages import (
+    FenceEvents,
+    Join,
+    Joined,
+    Offer,
+    Patch,
+    Receipt,
+    Report,
+    ReportAck,
+    Run,
+    Sync,
+    Update,
+    View,
+)
+from crmd.controller.planner import Planner
+from crmd.controller.release import cluster_option, duration_ms, fencing_enabled
+from crmd.fencing.fencer import Fenced, Fencer, RunFence
+from crmd.membership.election import Output
+from crmd.replication.status import find_node_state, node_id, transient_attributes
+from crmd.replication.version import Tree, Version, as_list, configuration
+from crmd.replication.writer import Writer
+from crmd.scheduler.transition import Action
+from crmd.transition.results import FEATURE_SET
+
+BOOT_ATTRIBUTE = "#boot"
+"""Transient attribute: which boot of the node the others belong to."""
+
+
+class Stage(Enum):
+    """How far a node is in joining."""
+
+    OFFERED = "offered"
+    SYNCING = "syncing"
+    JOINED = "joined"
+
+
+@dataclass(slots=True)
+class Member:
+    """A node that is in, or on its way in."""
+
+    stage: Stage
+    patience: float
+    is_known: bool = False
+    """It was a member of the present view already (its controller restarted)."""
+    incarnation: str = ""
+    boot: str = ""
+    last_report: int = 0
+
+
+Finished = Callable[[str, bool, str], None]
+
+
+@dataclass(slots=True)
+class Leader:
+    """A DC's time in office. `elect` hands the election's outputs back to the controller."""
+
+    core: Core
+    elect: Callable[[list[Output]], None]
+    on_fenced: Finished
+    writer: Writer = field(init=False)
+    planner: Planner = field(init=False)
+    fencer: Fencer = field(init=False)
+    members: dict[str, Member] = field(default_factory=dict)
+    is_formed: bool = False
+    shot: dict[str, str] = field(default_factory=dict)
+    """Nodes fenced well, and the incarnation that is thus dead."""
+    _fence_acks: set[str] = field(default_factory=set)
+    _offered_round: int = 0
+
+    def __post_init__(self) -> None:
+        self.writer = Writer(self.core.replica)
+        self.planner = Planner(self.core, self.writer, self._fence_action)
+        self.fencer = Fencer(f"{self.core.node}.{self.core.incarnation}.{self.core.round}")
+
+    # --- members ----------------------------------------------------------------------------
+
+    def offer(self, to: str | None) -> None:
+        """Ask one node, or every live one, to be a member."""
+        core = self.core
+        self.flush()
+        if core.round != self._offered_round:
+            self._offered_round = core.round
+            to = None  # a new round: everybody must hear of it
+        version, digest = as_list(core.replica.version), core.replica.digest()
+        for node in sorted({core.node, *core.election.live} if to is None else {to}):
+            if node in self.shot or self.fencer.has(node):
+                continue
+            known = self.members.get(node)
+            if node == core.node and known is not None:
+                continue
+            was_in = known is not None and (known.stage is Stage.JOINED or known.is_known)
+            patience = core.now + core.settings.election_timeout_s
+            self.members[node] = Member(Stage.OFFERED, patience, was_in)
+            if known is not None:
+                self.members[node].boot = known.boot
+            if node != core.node:
+                core.send(Offer(core.round, core.view, version, digest), node)
+
+    def join(self, node: str, message: Join) -> None:
+        """A node follows us; compare CIBs before it counts."""
+        member = self.members.get(node)
+        if member is None or node in self.shot or self.fencer.has(node):
+            return
+        core = self.core
+        version = Version(*message.version)
+        theirs = (message.cib_round, *configuration(version))
+        ours = (core.replica.round, *configuration(core.replica.version))
+        poll = core.election.polls.get(node)
+        is_eligible = poll is not None and poll.standing.is_eligible
+        if not self.is_formed and theirs > ours and is_eligible:
+            self.elect(core.election.seek(f"{node} has the better CIB {version}", core.now))
+            return
+        self.flush()
+        member.stage, member.incarnation = Stage.SYNCING, message.incarnation
+        same = version == core.replica.version and message.digest == core.replica.digest()
+        self._sync(node, "" if same else core.replica.to_bytes().decode())
+
+    def _sync(self, node: str, cib: str) -> None:
+        core = self.core
+        causes = list(core.replica.causes)
+        core.send(Sync(core.round, core.replica.round, core.replica.digest(), cib, causes), node)
+
+    def sync_again(self, node: str, reason: str) -> None:
+        """A member's CIB has lost track."""
+        self.core.log("cib.resync", "warning", node=node, reason=reason)
+        self.flush()
+        if node in self.members:
+            self._sync(node, self.core.replica.to_bytes().decode())
+
+    def joined(self, node: str, message: Joined) -> None:
+        """A node's CIB is ours, and it says what is true there."""
+        member = self.members.get(node)
+        if member is None or (member.stage is not Stage.SYNCING and node != self.core.node):
+            return
+        known = transient_attributes(self.core.replica.root, node).get(BOOT_ATTRIBUTE)
+        if known != message.boot:
+            self.writer.status(["drop_attrs", node], ["attr", node, BOOT_ATTRIBUTE, message.boot])
+        self.writer.status(*message.drops)
+        member.last_report = message.first - 1
+        self._take_reports(node, member, message.first, message.results)
+        self.planner.node_joined(node, _keys(message.running))
+        member.stage, member.boot = Stage.JOINED, message.boot
+        self._write_state(node, in_ccm="true", crmd="online", join="member", expected="member")
+        self.writer.status(["attr", node, "#feature-set", FEATURE_SET])
+        if message.shutdown:
+            self.request_shutdown(node)
+        if self.is_formed:
+            if not member.is_known:
+                self.core.log("member.joined", node=node)
+                self._new_view(f"{node} has joined")
+            else:
+                self._send_view(node)
+                self.planner.want(f"{node} has rejoined")
+        self._form_if_complete()
+
+    def _form_if_complete(self) -> None:
+        if self.is_formed or any(m.stage is not Stage.JOINED for m in self.members.values()):
+            return
+        if self.core.node not in self.members:
+            return
+        self.is_formed = True
+        for node in self.core.nodes:
+            if node not in self.members and node not in self.shot:
+                self._write_absent(node)
+        self.core.log("dc.formed", round=self.core.round, members=sorted(self.members))
+        self._new_view("a DC has taken office")
+
+    def _write_absent(self, node: str) -> None:
+        state = find_node_state(self.core.replica.root, node)
+        if state is not None and (state.get("in_ccm") != "false" or state.get("crmd") != "offline"):
+            self._write_state(node, in_ccm="false", crmd="offline")
+
+    def _write_state(self, node: str, **attributes: str) -> None:
+        state = find_node_state(self.core.replica.root, node)
+        values: dict[str, Any] = {
+            "id": node_id(self.core.replica.root, node),
+            **attributes,
+            "crm-debug-origin": "controller",
+        }
+        if state is None or any(state.get(k) != v for k, v in values.items()):
+            self.writer.status(["node", node, values])
+
+    def in_view(self) -> tuple[str, ...]:
+        """Members, those included whose controller is just restarting."""
+        return tuple(
+            sorted(n for n, m in self.members.items() if m.stage is Stage.JOINED or m.is_known)
+        )
+
+    def _new_view(self, reason: str) -> None:
+        core = self.core
+        core.view += 1
+        core.members = self.in_view()
+        if core.quorum.see(core.members):
+            core.emit(Remember("all-seen", "1"))
+        core.has_quorum = core.quorum.has(core.members)
+        if core.has_quorum:
+            core.replica.round = core.round  # from here on ours is the better history
+        dc = node_id(core.replica.root, core.node)
+        self.writer.status(["root", {"have-quorum": str(int(core.has_quorum)), "dc-uuid": dc}])
+        self._send_view(None)
+        if core.has_quorum:
+            new = bootstrapped(core.replica.root, core.nodes, core.settings)
+            if new is not None:
+                self.configure(new, "")
+        self.planner.want(reason)
+        self.core.send(FenceEvents(core.round, self.fencer.history))
+
+    def _send_view(self, to: str | None) -> None:
+        core = self.core
+        core.send(View(core.round, core.view, list(core.members), core.has_quorum), to)
+
+    def lost(self, node: str, clean: bool, reason: str) -> None:
+        """A node is gone from us; unless it left in good order, what it ran is in doubt."""
+        member = self.members.pop(node, None)
+        if node in self.shot and reason != "fenced":
+            del self.shot[node]
+        state = find_node_state(self.core.replica.root, node)
+        if clean:
+            self._write_state(node, in_ccm="false", crmd="offline", join="down", expected="down")
+            self.writer.status(["drop_attrs", node])
+        elif state is not None and state.get("crmd") == "online":
+            is_silent = node in self.core.election.live
+            self._write_state(node, in_ccm=str(is_silent).lower(), crmd="offline")
+        if member is None:
+            return
+        self.core.log("member.lost", "warning", node=node, clean=clean, reason=reason)
+        self.planner.node_lost(node)
+        if not clean and len(self.core.nodes) > 2 and not fencing_enabled(self.core.replica.root):
+            self.planner.not_before = self.core.now + self.core.settings.takeover_delay_s
+        self._fence_outputs(
+            self.fencer.node_lost(node, self._able(), self.core.node, self.core.now)
+        )
+        if self.is_formed and (member.stage is Stage.JOINED or member.is_known):
+            self._new_view(f"{node} is gone: {reason}")
+        self._form_if_complete()
+
+    def request_shutdown(self, node: str) -> None:
+        """Note that a node wants to leave: its resources move, then it is told to depart."""
+        if transient_attributes(self.core.replica.root, node).get("shutdown") is None:
+            self.writer.status(["attr", node, "shutdown", str(int(self.core.wall) or 1)])
+            self.planner.want(f"{node} shuts down")
+
+    # --- reports ----------------------------------------------------------------------------
+
+    def report(self, node: str, message: Report) -> None:
+        """Results of a member."""
+        member = self.members.get(node)
+        if member is None or member.stage is not Stage.JOINED:
+            return
+        self._take_reports(node, member, message.first, message.results)
+
+    def _take_reports(
+        self, node: str, member: Member, first: int, results: list[dict[str, Any]]
+    ) -> None:
+        for number, report in enumerate(results, first):
+            if number <= member.last_report:
+                continue
+            if number > member.last_report + 1:
+                return  # a gap: the repeat will fill it
+            member.last_report = number
+            if report["kind"] == "fence":
+                self._fence_result(node, report)
+            else:
+                self.planner.result(node, report)
+        self.flush()
+        self.core.send(ReportAck(self.core.round, member.last_report), node)
+
+    # --- fencing ----------------------------------------------------------------------------
+
+    def _able(self) -> tuple[str, ...]:
+        return tuple(sorted(n for n, m in self.members.items() if m.stage is Stage.JOINED))
+
+    def _fence_action(self, action: Action) -> None:
+        target = action.on_node or ""
+        what = action.attribute("CRM_meta_stonith_action") or "reboot"
+        delay = duration_ms(action.attribute("CRM_meta_priority_fencing_delay") or "0", 0) / 1000
+        self.fence(target, what, "scheduler", delay)
+
+    def fence(self, target: str, what: str, origin: str, delay_s: float = 0.0) -> None:
+        """Begin to fence a node; `on_fenced` is told the end."""
+        core = self.core
+        if core.quorum.is_two_node and not delay_s and origin == "scheduler":
+            delay_s = self._default_delay(target)
+        core.log("fencing.begins", "warning", target=target, action=what, delay_s=delay_s)
+        self._fence_outputs(
+            self.fencer.request(
+                core.replica.root,
+                target,
+                what,
+                origin,
+                self._able(),
+                core.node,
+                delay_s,
+                0.5,
+                core.now,
+            )
+        )
+
+    def _default_delay(self, target: str) -> float:
+        """Two nodes that lose each other must not shoot at once: the first in the alphabet may."""
+        from crmd.fencing.devices import devices
+
+        configured = any(d.has_delay() for d in devices(self.core.replica.root).values())
+        text = cluster_option(self.core.replica.root, "priority-fencing-delay", "0")
+        if configured or duration_ms(text, 0) or target > self.core.node:
+            return 0.0
+        return self.core.settings.fence_delay_s
+
+    def _fence_outputs(self, outputs: list[RunFence | Fenced]) -> None:
+        core = self.core
+        for output in outputs:
+            match output:
+                case RunFence(operation, node, device, target, what):
+                    data = {"operation": operation, "target": target, "action": what}
+                    call = device.call(target, what, _fence_text(data))
+                    order = (core.round, core.view, operation)
+                    core.send(Run(*order, call_to(call)), node)
+                case Fenced():
+                    self._fence_end(output)
+        self.fencer.stamp(core.wall)
+
+    def _fence_result(self, node: str, report: Mapping[str, Any]) -> None:
+        ok = report["status"] == 0 and report["rc"] == 0
+        operation, target = report["operation"], report["target"]
+        known = any(r.operation == operation for r in self.fencer.requests.values())
+        if known:
+            self._fence_outputs(
+                self.fencer.result(
+                    operation, ok, report["reason"], self._able(), self.core.node, self.core.now
+                )
+            )
+        elif ok and report["action"] in ("off", "reboot") and target not in self._able():
+            self._mark_down(target)  # ordered by a DC before us
+            self.planner.want(f"{target} was fenced")
+
+    def _fence_end(self, end: Fenced) -> None:
+        level = "warning" if end.ok else "error"
+        fields = {"target": end.target, "ok": end.ok, "device": end.device, "error": end.error}
+        self.core.log("fencing.ends", level, **fields)
+        if end.ok and end.action in ("off", "reboot"):
+            self._mark_down(end.target)
+        self.planner.fenced(end.target, end.ok)
+        self.on_fenced(end.target, end.ok, end.error)
+        self.core.send(FenceEvents(self.core.round, self.fencer.history))
+        if not end.ok and end.target in self.core.election.live:
+            self.offer(end.target)
+
+    def _mark_down(self, target: str) -> None:
+        poll = self.core.election.polls.get(target)
+        if target in self.core.election.live:
+            self.shot[target] = poll.incarnation if poll is not None else ""
+        self._write_state(target, in_ccm="false", crmd="offline", join="down", expected="down")
+        self.writer.status(["drop_lrm", target], ["drop_attrs", target])
+        if target in self.members:
+            self.lost(target, True, "fenced")
+
+    def confirm(self, target: str, by: str) -> None:
+        """A person vouches that a node is down."""
+        self._fence_outputs([self.fencer.confirm(target, by, self.core.now)])
+        self.planner.want(f"{target} is down, says {by}")
+
+    def may_return(self, node: str, incarnation: str) -> bool:
+        """Whether a node that talks to us is not one that was shot."""
+        if node in self.shot and self.shot[node] != incarnation:
+            del self.shot[node]
+        return node not in self.shot and not self.fencer.has(node)
+
+    # --- changes ----------------------------------------------------------------------------
+
+    def configure(self, new: Tree, cause: str) -> tuple[int, int]:
+        """Make `new` the document, tell the members; the configuration version to wait for."""
+        self.flush()
+        core = self.core
+        round_ = core.round if core.has_quorum else core.replica.round
+        out = self.writer.configure(new, round_, cause)
+        core.tell_peers(
+            Patch(
+                core.round,
+                as_list(out.base),
+                as_list(out.version),
+                out.digest,
+                out.patch,
+                round_,
+                cause,
+            )
+        )
+        return configuration(out.version)
+
+    def receipt(self, node: str, message: Receipt) -> None:
+        """A member's word on its disk."""
+        if message.ok:
+            self.writer.receipt(node, Version(*message.version))
+
+    def flush(self) -> None:
+        """Tell the members what was written to the status section."""
+        out = self.writer.flush()
+        if out is not None:
+            self.core.tell_peers(
+                Update(
+                    self.core.round,
+                    as_list(out.base),
+                    as_list(out.version),
+                    list(out.changes),
+                )
+            )
+
+    # --- time -------------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Joins that never ended, silent controllers, fencing, planning."""
+        now = self.core.now
+        for node, member in sorted(self.members.items()):
+            if member.stage is not Stage.JOINED and now >= member.patience:
+                self.lost(node, False, "it did not complete its join")
+        for node in self.core.election.silent(now):
+            if node in self.members:
+                self.lost(node, False, "its controller is silent")
+        self._fence_outputs(self.fencer.tick(self._able(), self.core.node, now))
+        self.planner.tick()
+
+    def end_step(self) -> None:
+        """Plan and fire, then tell the members what was written in this step."""
+        if self.is_formed:
+            ready = {n: m.stage is Stage.JOINED for n, m in self.members.items()}
+            self.planner.advance(ready)
+        self.flush()
+        question = self.planner.take_question()
+        if question is not None:
+            self.core.emit(question)
+
+    def deadline(self) -> float | None:
+        """When `tick` has something to do."""
+        times = [m.patience for m in self.members.values() if m.stage is not Stage.JOINED]
+        times += [
+            t
+            for t in (self.fencer.deadline(), self.planner.deadline(), self.writer.deadline())
+            if t is not None
+        ]
+        return min(times, default=None)
+
+
+def _fence_text(data: Mapping[str, str]) -> str:
+    import json
+
+    return json.dumps({"fence": dict(data)}, sort_keys=True)
+
+
+def _keys(running: list[str]) -> list[str]:
+    """Transition keys of calls given by their user data."""
+    from crmd.transition.results import Context
+
+    contexts = (Context.load(text) for text in running)
+    return [str(c.key) for c in contexts if c is not None]

@@ -1,0 +1,522 @@
+"""The local resource manager: what execd does and did on this node, and telling the DC about it.
+
+It carries out the DC's orders one at a time per resource, keeps this node's part of the history as
+the truth from which the CIB is corrected after a join, repeats reports until a DC has them, and
+lets go of everything on its own when the node may not hold it any longer (quorum lost, stalled,
+expelled).  It does not decide where anything runs.  Source: reliability.md I8, I18, I27;
+scheduler-2-actions.md 16.4.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from crmd.controller.core import Core
+from crmd.controller.events import (
+    AgentDone,
+    CancelRecurring,
+    ExecutorState,
+    ForgetResource,
+    RunAgent,
+)
+from crmd.controller.messages import Cancel, Forget, Joined, Report, Run
+from crmd.controller.release import is_releasable, stop_call, stop_order
+from crmd.replication.status import find_node_state
+from crmd.transition.results import Context, TransitionKey, entries, operation_key
+from ocf.calls import AgentCall, AgentRef, AgentResult, ExecStatus
+
+ORDERS_KEPT = 2000
+"""Order numbers remembered to recognise a repeat; the oldest is forgotten."""
+REPORT_AGAIN_S = 5.0
+ENDS_MONITORS = ("start", "stop", "migrate_to", "migrate_from")
+
+Entries = OrderedDict[str, dict[str, Any]]
+Key = tuple[str, str, int]
+
+
+@dataclass(slots=True)
+class Held:
+    """What is remembered of one resource: its history, and whether it runs here."""
+
+    rsc: dict[str, str]
+    entries: Entries = field(default_factory=OrderedDict)
+    is_active: bool = False
+    call: AgentCall | None = None
+    """The newest call with its parameters, from which a stop can be made."""
+
+
+@dataclass(slots=True)
+class Lrm:
+    """This node's resources."""
+
+    core: Core
+    is_up: bool = False
+    next_call: int = 1
+    held: dict[str, Held] = field(default_factory=dict)
+    running: dict[int, AgentCall] = field(default_factory=dict)
+    queued: dict[str, deque[AgentCall]] = field(default_factory=dict)
+    recurring: dict[Key, AgentCall] = field(default_factory=dict)
+    reports: OrderedDict[int, dict[str, Any]] = field(default_factory=OrderedDict)
+    letting_go: deque[AgentCall] = field(default_factory=deque)
+    _next_report: int = 1
+    _sent_report: int = 0
+    _orders: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    _report_again: float | None = None
+    _letting: int | None = None
+    _released: int = 0
+
+    # --- the executor -----------------------------------------------------------------------
+
+    def executor_up(self, state: ExecutorState) -> None:
+        """execd tells what it knows.
+
+        What it never saw, or has forgotten by dying, is asked for again: agents are idempotent,
+        so a repeated call ends as the first would have.  Resources are left as they are.
+        """
+        forgot = bool(self.core.executor) and state.incarnation != self.core.executor
+        self.is_up, self.core.executor = True, state.incarnation
+        ids = [r.call_id for r in state.results] + [c.call_id for c in state.running]
+        self.next_call = max([self.next_call, *(i + 1 for i in ids)])
+        calls = {(c.rsc, c.operation, c.interval_ms): c for c in state.recurring}
+        known, repeated = self.running, self.recurring
+        self.recurring = dict(calls)
+        self.running = {c.call_id: c for c in state.running}
+        done = {r.call_id for r in state.results}
+        for result in sorted(state.results, key=lambda r: r.call_id):
+            if result.call_id in known and result.call_id not in self.running:
+                self.running[result.call_id] = known[result.call_id]
+                self.done(AgentDone(result))
+            else:
+                self._remember(result, calls.get(_key(result)))
+        for call in self.running.values():
+            held = self._hold(call)
+            if held is not None:
+                held.call = call
+        for call_id, call in sorted(known.items()):
+            if call_id not in done and call_id not in self.running:
+                self._run(call)
+        if forgot:
+            self.core.log("executor.restarted", "warning", incarnation=state.incarnation)
+            for key, call in sorted(repeated.items()):
+                if key not in self.recurring:
+                    self._start(call)
+
+    def executor_lost(self) -> None:
+        """execd does not answer for now."""
+        self.is_up = False
+
+    def _hold(self, call: AgentCall) -> Held | None:
+        context = Context.load(call.user_data)
+        if context is None:
+            return None
+        return self.held.setdefault(call.rsc, Held(dict(context.rsc)))
+
+    def _remember(self, result: AgentResult, call: AgentCall | None) -> list[dict[str, Any]]:
+        """Put a result into our history; the entries made."""
+        context = Context.load(result.user_data)
+        if context is None or result.status is ExecStatus.CANCELLED:
+            return []
+        made = entries(result, context, self.core.node, self.core.wall)
+        held = self.held.setdefault(result.rsc, Held(dict(context.rsc)))
+        held.rsc = dict(context.rsc)
+        for entry in made:
+            held.entries[entry["id"]] = entry
+        if call is not None:
+            held.call = call
+        held.is_active = _is_active_after(result, context, held.is_active)
+        return made
+
+    # --- orders -----------------------------------------------------------------------------
+
+    def order_is_new(self, order: str) -> bool:
+        """False for an order seen before."""
+        if order in self._orders:
+            return False
+        self._orders[order] = None
+        while len(self._orders) > ORDERS_KEPT:
+            self._orders.popitem(last=False)
+        return True
+
+    def run(self, message: Run) -> None:
+        """Carry out a call, after whatever its resource is busy with."""
+        self._start(call_from(message.call))
+
+    def _start(self, call: AgentCall) -> None:
+        if self._is_busy(call.rsc):
+            self.queued.setdefault(call.rsc, deque()).append(call)
+        else:
+            self._run(replace(call, call_id=self._take_call_id()))
+
+    def _take_call_id(self) -> int:
+        self.next_call += 1
+        return self.next_call - 1
+
+    def _is_busy(self, rsc: str) -> bool:
+        """An action of the resource is under way (first runs of monitors count, later not)."""
+        return any(c.rsc == rsc for c in self.running.values())
+
+    def _run(self, call: AgentCall) -> None:
+        if call.operation in ENDS_MONITORS and call.agent.klass != "stonith":
+            self._cancel_all(call.rsc)
+        self.running[call.call_id] = call
+        if call.interval_ms:
+            self.recurring[(call.rsc, call.operation, call.interval_ms)] = call
+        held = self._hold(call)
+        if held is not None:
+            held.call = call
+            if call.operation in ("start", "migrate_from", "promote"):
+                held.is_active = True
+        self.core.emit(RunAgent(call))
+
+    def _cancel_all(self, rsc: str) -> None:
+        for key in sorted(k for k in self.recurring if k[0] == rsc):
+            self._cancel(key)
+
+    def _cancel(self, key: Key) -> None:
+        call = self.recurring.pop(key, None)
+        self.core.emit(CancelRecurring(*key))
+        if call is not None and call.call_id in self.running:
+            del self.running[call.call_id]
+
+    def cancel(self, message: Cancel) -> None:
+        """Stop a recurring call, forget its result, and say so."""
+        key = (message.rsc, message.operation, message.interval_ms)
+        self._cancel(key)
+        op_id = operation_key(*key)
+        held = self.held.get(message.rsc)
+        if held is not None:
+            held.entries.pop(op_id, None)
+        self._report({"kind": "cancel", "key": message.key, "rsc": message.rsc, "op_id": op_id})
+        self._next_queued(message.rsc)
+
+    def forget(self, message: Forget) -> None:
+        """Forget a resource's history, and say so."""
+        self.forget_resource(message.rsc)
+        self._report({"kind": "forget", "key": message.key, "rsc": message.rsc})
+
+    def forget_resource(self, rsc: str) -> None:
+        """Our memory of a resource goes, execd's as well; its monitors end."""
+        self._cancel_all(rsc)
+        self.held.pop(rsc, None)
+        self.core.emit(ForgetResource(rsc))
+
+    def follow_changes(self, changes: list[Any]) -> None:
+        """The DC deleted parts of our history in the CIB: they are deleted here as well."""
+        for change in changes:
+            if len(change) < 2 or change[1] != self.core.node:
+                continue
+            if change[0] == "drop_rsc" and change[2] in self.held:
+                self.forget_resource(change[2])
+            elif change[0] == "drop_op" and change[2] in self.held:
+                entry = self.held[change[2]].entries.pop(change[3], None)
+                if entry is not None and change[3].endswith("_last_failure_0"):
+                    self.core.emit(ForgetResource(change[2], failures_only=True))
+
+    # --- results ----------------------------------------------------------------------------
+
+    def done(self, event: AgentDone) -> None:
+        """A result came from execd."""
+        result = event.result
+        call = self.running.pop(result.call_id, None)
+        if call is None:
+            call = self.recurring.get(_key(result))
+            if call is None or call.call_id != result.call_id:
+                return  # of a call that was cancelled meanwhile
+        fence = fence_data(result.user_data)
+        if fence is not None:
+            self._report({"kind": "fence", **fence, **_outcome(result)})
+        else:
+            self._report_operation(result, call)
+        self._after(result.rsc)
+
+    def _report_operation(self, result: AgentResult, call: AgentCall) -> None:
+        context = Context.load(result.user_data)
+        if context is None:
+            return
+        made = self._remember(result, call)
+        self._report(
+            {
+                "kind": "op",
+                "key": str(context.key),
+                "rsc": dict(context.rsc),
+                "operation": context.operation,
+                "entries": made,
+                **_outcome(result),
+            }
+        )
+
+    def _after(self, rsc: str) -> None:
+        if self.letting_go:
+            self._let_go_next()
+        self._next_queued(rsc)
+
+    def _next_queued(self, rsc: str) -> None:
+        queue = self.queued.get(rsc)
+        if queue and not self._is_busy(rsc):
+            call = queue.popleft()
+            if not queue:
+                del self.queued[rsc]
+            self._run(replace(call, call_id=self._take_call_id()))
+
+    # --- reports ----------------------------------------------------------------------------
+
+    def _report(self, body: dict[str, Any]) -> None:
+        self.reports[self._next_report] = body
+        self._next_report += 1
+
+    def reported(self, last: int) -> None:
+        """The DC has everything up to `last`."""
+        for number in [n for n in self.reports if n <= last]:
+            del self.reports[number]
+        if not self.reports:
+            self._report_again = None
+
+    def send_reports(self, again: bool = False) -> None:
+        """Send what the DC has not got yet (`again`: also what was sent before)."""
+        dc = self.core.dc
+        if dc is None or not self.core.in_sync:
+            return
+        fresh = [n for n in self.reports if again or n > self._sent_report]
+        if fresh:
+            self.core.send(Report(self.core.round, fresh[0], [self.reports[n] for n in fresh]), dc)
+            self._sent_report = fresh[-1]
+            self._report_again = self.core.now + REPORT_AGAIN_S
+
+    def tick(self) -> None:
+        """Repeat reports that were not acknowledged."""
+        if self._report_again is not None and self.core.now >= self._report_again:
+            self._report_again = self.core.now + REPORT_AGAIN_S
+            self.send_reports(again=True)
+
+    def deadline(self) -> float | None:
+        """When `tick` has something to do."""
+        return self._report_again
+
+    def joined(self, wants_to_leave: bool) -> Joined:
+        """What the DC must know of us: how the CIB differs from what is true here."""
+        drops, missing = self._differences()
+        known = {json.dumps(r.get("entries"), sort_keys=True) for r in self.reports.values()}
+        for body in missing:
+            if json.dumps(body["entries"], sort_keys=True) not in known:
+                self._report(body)
+        first = next(iter(self.reports), self._next_report)
+        self._sent_report = self._next_report - 1
+        if self.reports:
+            self._report_again = self.core.now + REPORT_AGAIN_S
+        waiting = [c for queue in self.queued.values() for c in queue]
+        waiting += self.letting_go
+        return Joined(
+            round=self.core.round,
+            boot=self.core.boot,
+            drops=drops,
+            running=sorted(c.user_data for c in [*self.running.values(), *waiting]),
+            first=first,
+            results=list(self.reports.values()),
+            shutdown=wants_to_leave,
+        )
+
+    def _differences(self) -> tuple[list[Any], list[dict[str, Any]]]:
+        """Entries of the CIB that are not ours, and ours that it lacks (as reports)."""
+        node = self.core.node
+        drops: list[Any] = []
+        shown: dict[str, dict[str, dict[str, str]]] = {}
+        pending = {str(c.key) for c in map(_context_of, self.running.values()) if c is not None}
+        pending |= {
+            str(c.key)
+            for queue in self.queued.values()
+            for c in map(_context_of, queue)
+            if c is not None
+        }
+        state = find_node_state(self.core.replica.root, node)
+        for resource in () if state is None else state.iterfind("lrm/lrm_resources/lrm_resource"):
+            rsc = resource.get("id", "")
+            if rsc not in self.held:
+                drops.append(["drop_rsc", node, rsc])
+                continue
+            shown[rsc] = {}
+            for op in resource:
+                op_id = op.get("id", "")
+                shown[rsc][op_id] = {str(k): str(v) for k, v in op.attrib.items()}
+                if op_id not in self.held[rsc].entries:
+                    if op.get("op-status") != "-1" or op.get("transition-key") not in pending:
+                        drops.append(["drop_op", node, rsc, op_id])
+        return drops, self._missing(shown, pending)
+
+    def _missing(
+        self, shown: Mapping[str, Mapping[str, Mapping[str, str]]], pending: set[str]
+    ) -> list[dict[str, Any]]:
+        out: list[tuple[int, dict[str, Any]]] = []
+        for rsc, held in sorted(self.held.items()):
+            grouped: dict[str, list[dict[str, Any]]] = {}
+            for op_id, entry in held.entries.items():
+                there = shown.get(rsc, {}).get(op_id, {})
+                if is_same_entry(entry, there) or there.get("transition-key", "") in pending:
+                    continue
+                name = f"{entry['transition-magic']} {entry['call-id']} {entry['last-rc-change']}"
+                grouped.setdefault(name, []).append(entry)
+            for made in grouped.values():
+                entry = made[0]
+                body = {
+                    "kind": "op",
+                    "key": entry["transition-key"],
+                    "rsc": held.rsc,
+                    "operation": entry["operation"],
+                    "entries": made,
+                    "rc": int(entry["rc-code"]),
+                    "status": int(entry["op-status"]),
+                    "interval": int(entry["interval"]),
+                    "changed": int(entry["last-rc-change"]),
+                    "reason": entry["exit-reason"],
+                }
+                out.append((int(entry["call-id"]), body))
+        return [body for _, body in sorted(out, key=lambda item: item[0])]
+
+    # --- letting go -------------------------------------------------------------------------
+
+    def active(self) -> list[str]:
+        """Resources that run here as far as we know, in the order in which they may be stopped."""
+        rows = [(_started(h), rsc) for rsc, h in self.held.items() if h.is_active]
+        return stop_order(self.core.replica.root, [rsc for _, rsc in sorted(rows, reverse=True)])
+
+    def let_go(self, reason: str, addresses_first: bool = False) -> None:
+        """Stop what runs here without waiting for anybody, newest started first."""
+        if self.letting_go:
+            return
+        calls = []
+        for rsc in self.active():
+            if not is_releasable(self.core.replica.root, rsc, self.core.node):
+                continue
+            held = self.held[rsc]
+            self._released += 1
+            context = Context(
+                TransitionKey(-1, self._released, 0, self.core.incarnation),
+                held.rsc,
+                "stop",
+                operation_key(rsc, "stop", 0),
+                "",
+            )
+            calls.append(stop_call(self.core.replica.root, held.rsc, held.call, context.dump()))
+        if not calls:
+            return
+        if addresses_first:
+            calls.sort(key=lambda c: not c.agent.type.lower().startswith("ipaddr"))
+        self.core.log("resources.released", "warning", reason=reason, rsc=[c.rsc for c in calls])
+        for call in calls:
+            self._cancel_all(call.rsc)
+            for dropped in self.queued.pop(call.rsc, ()):
+                self._report_dropped(dropped)
+        self.letting_go = deque(calls)
+        self._let_go_next()
+
+    def _report_dropped(self, call: AgentCall) -> None:
+        context = Context.load(call.user_data)
+        if context is not None:
+            self._report({"kind": "dropped", "key": str(context.key), "rsc": call.rsc})
+
+    def _let_go_next(self) -> None:
+        """The next stop, when the one before has ended: that keeps the order."""
+        if self._letting is not None and self._letting in self.running:
+            return
+        self._letting = None
+        if self.letting_go and not self._is_busy(self.letting_go[0].rsc):
+            call = self.letting_go.popleft()
+            self._letting = self._take_call_id()
+            self._run(replace(call, call_id=self._letting))
+
+
+def _started(held: Held) -> int:
+    """Number of the call that brought the resource up; 0 if it was found running."""
+    calls = [
+        int(e["call-id"])
+        for e in held.entries.values()
+        if e["operation"] in ("start", "migrate_from", "promote")
+    ]
+    return max(calls, default=0)
+
+
+def _key(result: AgentResult) -> Key:
+    return (result.rsc, result.operation, result.interval_ms)
+
+
+def _context_of(call: AgentCall) -> Context | None:
+    return Context.load(call.user_data)
+
+
+def _outcome(result: AgentResult) -> dict[str, Any]:
+    return {
+        "rc": result.rc,
+        "status": result.status.value,
+        "interval": result.interval_ms,
+        "changed": result.changed_at,
+        "reason": result.exit_reason,
+    }
+
+
+def _is_active_after(result: AgentResult, context: Context, before: bool) -> bool:
+    """Whether the resource runs here after this result, to be on the safe side."""
+    succeeded = result.status is ExecStatus.DONE and result.rc == 0
+    if context.operation == "stop":
+        return not succeeded
+    if context.operation == "monitor":
+        if result.status is ExecStatus.DONE and result.rc in (5, 7):
+            return False
+        return before or (succeeded or result.rc in (8, 9, 190, 191))
+    if context.operation in ("notify", "migrate_to"):
+        return before
+    return True
+
+
+def is_same_entry(entry: Mapping[str, Any], there: Mapping[str, str]) -> bool:
+    """Whether the CIB shows this very result."""
+    names = ("transition-magic", "call-id", "last-rc-change")
+    return all(str(entry.get(n)) == there.get(n) for n in names)
+
+
+def call_to(call: AgentCall) -> dict[str, Any]:
+    """A call as a JSON object, without its number."""
+    return {
+        "rsc": call.rsc,
+        "class": call.agent.klass,
+        "provider": call.agent.provider,
+        "type": call.agent.type,
+        "operation": call.operation,
+        "params": dict(call.params),
+        "meta": dict(call.meta),
+        "timeout_ms": call.timeout_ms,
+        "interval_ms": call.interval_ms,
+        "start_delay_ms": call.start_delay_ms,
+        "user_data": call.user_data,
+    }
+
+
+def call_from(body: Mapping[str, Any]) -> AgentCall:
+    """A call from a JSON object; its number is 0 until it starts. Raises ValueError."""
+    try:
+        return AgentCall(
+            call_id=0,
+            rsc=str(body["rsc"]),
+            agent=AgentRef(str(body["class"]), str(body["type"]), body["provider"]),
+            operation=str(body["operation"]),
+            params=dict(body["params"]),
+            meta=dict(body["meta"]),
+            timeout_ms=int(body["timeout_ms"]),
+            interval_ms=int(body["interval_ms"]),
+            start_delay_ms=int(body["start_delay_ms"]),
+            user_data=str(body["user_data"]),
+        )
+    except (KeyError, TypeError) as e:
+        raise ValueError(f"call: {e}") from e
+
+
+def fence_data(user_data: str) -> dict[str, Any] | None:
+    """What `crmd.controller.leader` wrote on a fence call; None for other calls."""
+    try:
+        data = json.loads(user_data)
+    except ValueError:
+        return None
+    fence = data.get("fence") if isinstance(data, dict) else None
+    return fence if isinstance(fence, dict) else None

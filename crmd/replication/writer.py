@@ -1,0 +1,111 @@
+"""The DC's side of replication: the only writer, and the count of who holds what on disk.
+
+Status changes of one step are gathered into one `Update`.  A change of the configuration becomes a
+`Patch`; its client is answered when the DC's own commit and the receipts of a majority are in.
+It sends nothing itself: it returns values.  Source: reliability.md section 5, I10 to I12.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from crmd.replication.replica import Replica, digest_of, make_patch
+from crmd.replication.status import Change, apply_changes
+from crmd.replication.version import Tree, Version, configuration, set_version
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateOut:
+    """Status changes to tell the members."""
+
+    base: Version
+    version: Version
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PatchOut:
+    """A change of the configuration to tell the members."""
+
+    base: Version
+    version: Version
+    digest: str
+    patch: str
+    round: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A client that is owed an answer once its change is safe."""
+
+    origin: str
+    request: int
+    configuration: tuple[int, int]
+    expires: float
+    outcome: object = None
+
+
+@dataclass(slots=True)
+class Writer:
+    """Changes the DC's replica and keeps the receipts."""
+
+    replica: Replica
+    gathered: list[Change] = field(default_factory=list)
+    receipts: dict[str, tuple[int, int]] = field(default_factory=dict)
+    waiting: list[Waiting] = field(default_factory=list)
+
+    def status(self, *changes: Change) -> None:
+        """Note changes of the status section; they take effect at once, and are told by `flush`."""
+        apply_changes(self.replica.root, changes)
+        self.gathered += changes
+
+    def flush(self) -> UpdateOut | None:
+        """The gathered changes as one update, with its new version."""
+        if not self.gathered:
+            return None
+        base = self.replica.version
+        version = Version(base.admin_epoch, base.epoch, base.num_updates + 1)
+        set_version(self.replica.root, version)
+        changes, self.gathered = tuple(self.gathered), []
+        return UpdateOut(base, version, changes)
+
+    def configure(self, new: Tree, round_: int, cause: str) -> PatchOut:
+        """Make `new` (which carries its new version) the document. `flush` first."""
+        assert not self.gathered, "flush status changes before a change of the configuration"
+        old = self.replica.root
+        base = self.replica.version
+        patch = make_patch(old, new)
+        self.replica.replace(new, round_, (cause,))
+        return PatchOut(base, self.replica.version, digest_of(new), patch, round_, cause)
+
+    def receipt(self, node: str, version: Version) -> None:
+        """A member holds the configuration up to `version` on disk."""
+        known = self.receipts.get(node, (-1, -1))
+        self.receipts[node] = max(known, configuration(version))
+
+    def holders(self, wanted: tuple[int, int], members: Collection[str]) -> int:
+        """How many members hold that configuration on disk."""
+        return sum(1 for m in members if self.receipts.get(m, (-1, -1)) >= wanted)
+
+    def settled(
+        self, node: str, members: Collection[str], needed: int, now: float
+    ) -> list[tuple[Waiting, bool]]:
+        """Clients to answer now, and whether their change is safe (false: time is up)."""
+        done: list[tuple[Waiting, bool]] = []
+        left: list[Waiting] = []
+        for item in self.waiting:
+            own = self.receipts.get(node, (-1, -1)) >= item.configuration
+            if own and self.holders(item.configuration, members) >= needed:
+                done.append((item, True))
+            elif now >= item.expires:
+                done.append((item, False))
+            else:
+                left.append(item)
+        self.waiting = left
+        return done
+
+    def deadline(self) -> float | None:
+        """When the next client has waited long enough."""
+        return min((item.expires for item in self.waiting), default=None)

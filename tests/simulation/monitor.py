@@ -1,0 +1,303 @@
+"""The invariants of reliability.md section 2 that are checked at every step of a run.
+
+It sees the truth of the agents and the inside of every controller, and changes nothing.  The first
+broken invariant ends the run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from cib import document
+from crmd.controller import events as ev
+from crmd.controller import messages as msg
+from crmd.membership.election import Phase
+from crmd.transition.results import Context
+
+
+class Broken(Exception):
+    """An invariant does not hold; `name` as in reliability.md."""
+
+    def __init__(self, name, text):
+        super().__init__(f"{name}: {text}")
+        self.name = name
+
+
+class Monitor:
+    def __init__(self):
+        self.world = None
+        self.digests = {}
+        self.versions = {}
+        self.acked = {}
+        self.two_leaders_since = {}
+        self.aborted = set()
+        self.run_before = set()
+        self.newest = {}
+        self.believed = {}
+        self.delivered_generation = {}
+        self.stats = {}
+
+    def broken(self, name, text):
+        raise Broken(name, text)
+
+    def count(self, what, by=1):
+        self.stats[what] = self.stats.get(what, 0) + by
+
+    # --- truth ------------------------------------------------------------------------------
+
+    def truth_changed(self, rsc):
+        where = self.world.truth.where(rsc)
+        if len(where) > 1 and self.world.knobs.fencing:
+            self.broken("I1", f"{rsc} is active on {', '.join(where)}")
+        if len(where) > 1:
+            self.count("double activity without fencing")
+
+    def node_off(self, node):
+        self.believed.pop(node, None)
+        self.crmd_gone(node)
+
+    def crmd_gone(self, node):
+        self.versions.pop(node, None)
+        self.digests.pop(node, None)
+
+    def run_agent(self, node, executor, call):
+        """Before execd begins a call."""
+        self.count(f"agent {call.operation}")
+        if call.agent.klass == "stonith":
+            return
+        busy = [
+            c for c in executor.running.values() if c.rsc == call.rsc and c.call_id != call.call_id
+        ]
+        if busy:
+            self.broken("I18", f"{call.rsc} {call.operation} while {busy[0].operation} runs")
+        if call.call_id in executor.running:
+            self.broken("I18", f"call {call.call_id} of {call.rsc} runs already")
+        if call.operation == "start":
+            self._start_is_safe(node, call)
+        if call.operation in ("start", "stop") and not call.interval_ms:
+            self._group_order(node, call)
+
+    def _start_is_safe(self, node, call):
+        """I4: nobody else may hold the resource, fenced or stopped, by the starter's own CIB."""
+        if not self.world.knobs.fencing:
+            return
+        root = node.controller.core.replica.root
+        for state in root.iterfind("status/node_state"):
+            if state.get("in_ccm") == "true" or state.get("expected") != "member":
+                continue
+            for entry in state.iterfind("lrm/lrm_resources/lrm_resource"):
+                if entry.get("id") == call.rsc and shows_active(entry):
+                    name = state.get("uname")
+                    self.broken("I4", f"{call.rsc} starts on {node.name} before {name} is fenced")
+
+    def _group_order(self, node, call):
+        """I15, I17: members of a group start in order and stop in reverse."""
+        members = self.world.knobs.group
+        believed = self.believed.setdefault(node.name, set())
+        if call.rsc in members:
+            at = members.index(call.rsc)
+            if call.operation == "start":
+                missing = [m for m in members[:at] if m not in believed]
+                if missing:
+                    self.broken("I15", f"{call.rsc} starts on {node.name} before {missing[0]}")
+            else:
+                later = [m for m in members[at + 1 :] if m in believed]
+                if later:
+                    self.broken("I15", f"{call.rsc} stops on {node.name} before {later[0]}")
+
+    def agent_done(self, node, result):
+        if result.operation not in ("start", "stop", "monitor"):
+            return
+        believed = self.believed.setdefault(node.name, set())
+        if result.operation == "stop" and result.rc == 0:
+            believed.discard(result.rsc)
+        elif result.operation == "start" and result.rc == 0:
+            believed.add(result.rsc)
+        elif result.operation == "monitor" and result.rc == 7:
+            believed.discard(result.rsc)
+        elif result.operation == "monitor" and result.rc == 0:
+            believed.add(result.rsc)
+
+    # --- steps ------------------------------------------------------------------------------
+
+    def before(self, node):
+        controller = node.controller
+        if not controller.is_started:
+            return None
+        return controller.core.replica.lineage
+
+    def after(self, node, event, effects, before):
+        if isinstance(event, ev.AgentDone):
+            self.agent_done(node, event.result)
+        controller = node.controller
+        self._orders(node, effects)
+        if controller.refused.get("malformed"):
+            self.broken("A", f"{node.name} got a message that it could not read")
+        self._version(node, event, effects, before)
+        self._equal_bytes(node)
+        self._leaders()
+        for effect in effects:
+            if isinstance(effect, ev.Log):
+                self.count(f"log {effect.event}")
+
+    def _orders(self, node, effects):
+        """I14: orders belong to the newest transition of their DC, not aborted before."""
+        for effect in effects:
+            if isinstance(effect, ev.Log) and effect.event == "transition.aborted":
+                self.aborted.add((effect.fields["uuid"], effect.fields["number"]))
+            key = order_key(effect)
+            if key is None:
+                continue
+            if isinstance(effect, ev.RunAgent) and key in self.run_before:
+                continue  # asked for again after execd died
+            self.run_before.add(key)
+            leader = node.controller.leader
+            if isinstance(effect, ev.Transmit) and leader is None:
+                self.broken("I14", f"{node.name} orders {key} and is not the DC")
+            if leader is None or key.uuid != leader.planner.uuid:
+                continue
+            if key.transition != leader.planner.number:
+                self.broken("I14", f"{key} is not of transition {leader.planner.number}")
+            if isinstance(effect, ev.Transmit):
+                if (key.uuid, key.transition) in self.aborted:
+                    self.broken("I14", f"{key} was ordered after its transition was aborted")
+
+    def _version(self, node, event, effects, before):
+        """I9: the version of a node's CIB grows, unless it takes a better one over its own."""
+        core = node.controller.core
+        now = core.replica.lineage
+        if before is None or now >= before or isinstance(event, ev.Start):
+            return
+        kept = any(isinstance(e, ev.KeepLosing) for e in effects)
+        is_sync = isinstance(event, ev.Delivered) and b'"t":"Sync"' in event.payload
+        if not is_sync or (now[:3] < before[:3] and not kept and not core.in_sync):
+            self.broken("I9", f"{node.name}: CIB went from {before} back to {now}")
+        if now[1:3] < before[1:3] and not kept:
+            self.broken("I9", f"{node.name}: changes of {before} dropped in silence for {now}")
+
+    def _equal_bytes(self, node):
+        """I10: within a partition equal versions mean equal bytes."""
+        core = node.controller.core
+        if not core.in_sync or core.dc is None:
+            self.digests.pop(node.name, None)
+            return
+        version = str(core.replica.version)
+        known = self.digests.get(node.name)
+        if known is not None and known[:3] == (core.dc, core.round, version):
+            return
+        data = hashlib.md5(document.compact(core.replica.root), usedforsecurity=False).hexdigest()
+        mine = (core.dc, core.round, version, data)
+        self.digests[node.name] = mine
+        for name, theirs in self.digests.items():
+            if name != node.name and theirs[:3] == mine[:3] and theirs[3] != data:
+                self.broken("I10", f"{node.name} and {name} differ at version {version}")
+
+    def _leaders(self):
+        """I7: two DCs that can talk to each other do not last."""
+        world = self.world
+        leaders = [
+            n
+            for n in world.names
+            if world.nodes[n].controller is not None
+            and world.nodes[n].controller.is_started
+            and not world.nodes[n].is_stalled
+            and world.nodes[n].controller.core.election.phase is Phase.LEADING
+        ]
+        pairs = set()
+        for a in leaders:
+            for b in leaders:
+                mutual = world.net.heard.get((a, b)) and world.net.heard.get((b, a))
+                if a < b and mutual and world.net.open(a, b) and world.net.open(b, a):
+                    pairs.add((a, b))
+        for pair in [p for p in self.two_leaders_since if p not in pairs]:
+            del self.two_leaders_since[pair]
+        bound = 2 * world.settings.election_timeout_s + 6.0 + world.deadtime
+        for pair in sorted(pairs):
+            since = self.two_leaders_since.setdefault(pair, world.now)
+            if world.now - since > bound:
+                self.broken(
+                    "I7", f"{pair[0]} and {pair[1]} both lead for {world.now - since:.1f} s"
+                )
+
+    def delivered(self, sender, receiver, generation):
+        """I25 of the network double: generations of a sender only grow."""
+        pair = (sender, receiver)
+        if generation < self.delivered_generation.get(pair, 0):
+            self.broken("I25", f"{receiver} got an old message of {sender}")
+        self.delivered_generation[pair] = generation
+
+    # --- the end ----------------------------------------------------------------------------
+
+    def quiet(self):
+        """I28 and what must be true of a quiet cluster; the text of the first thing that is not."""
+        world = self.world
+        controllers = {n: world.nodes[n].controller for n in world.names}
+        missing = [n for n, c in controllers.items() if c is None]
+        if missing:
+            return f"{missing[0]} has no controller"
+        cores = [c.core for c in controllers.values()]
+        leaders = [c.node for c in cores if c.leads]
+        if len(leaders) != 1:
+            return f"leaders: {leaders}"
+        for core in cores:
+            if core.dc != leaders[0] or not core.in_sync or list(core.members) != world.names:
+                return f"{core.node}: dc {core.dc}, in sync {core.in_sync}, {core.members}"
+        texts = {document.compact(c.replica.root) for c in cores}
+        if len(texts) != 1:
+            return "CIBs differ"
+        planner = controllers[leaders[0]].leader.planner
+        if not planner.is_idle:
+            return f"transition under way or wanted: {planner.wanted}"
+        for c in controllers.values():
+            if c.lrm.running or c.lrm.reports:
+                return f"{c.core.node}: calls under way or not reported"
+            if c.disk.durable != (c.core.replica.version.admin_epoch, c.core.replica.version.epoch):
+                return f"{c.core.node}: configuration is not on disk"
+        return None
+
+    def in_place(self):
+        """After quiet: every resource runs on exactly one node, and the CIB says where."""
+        world = self.world
+        root = next(n.controller for n in world.nodes.values()).core.replica.root
+        for rsc in world.knobs.resources:
+            where = world.truth.where(rsc)
+            shown = []
+            for state in root.iterfind("status/node_state"):
+                for entry in state.iterfind("lrm/lrm_resources/lrm_resource"):
+                    if entry.get("id") == rsc and shows_active(entry):
+                        shown.append(state.get("uname"))
+            if where != sorted(shown):
+                self.broken("Q", f"{rsc}: truly on {where}, by the CIB on {sorted(shown)}")
+            if len(where) != 1:
+                self.broken("Q", f"{rsc} runs on {where}")
+
+
+def order_key(effect):
+    """The transition key of an order that leaves a DC, or that its own node carries out."""
+    if isinstance(effect, ev.RunAgent):
+        context = Context.load(effect.call.user_data)
+        return None if context is None or context.key.transition < 0 else context.key
+    if isinstance(effect, ev.Transmit) and b'"t":"Run"' in effect.payload:
+        message = msg.decode(effect.payload)
+        context = Context.load(message.call["user_data"])
+        return None if context is None else context.key
+    return None
+
+
+def shows_active(entry):
+    """Whether a history says that its resource runs."""
+
+    def order(op):
+        call = int(op.get("call-id"))
+        return (call < 0, call, op.get("id").endswith("_last_failure_0"))
+
+    active = False
+    for op in sorted(entry, key=order):
+        rc, status = op.get("rc-code"), op.get("op-status")
+        if op.get("operation") == "stop":
+            active = not (rc == "0" and status == "0")
+        elif op.get("operation") == "start":
+            active = True
+        elif op.get("operation") == "monitor" and op.get("interval") == "0":
+            active = rc == "0"
+    return active
