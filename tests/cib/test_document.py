@@ -91,3 +91,10 @@ def test_digests_are_those_of_the_installed_cibadmin(tmp_path, value):
 
     assert said("--md5-sum") == digest.on_disk(root)
     assert said("--md5-sum-versioned") == digest.on_wire(root)
+
+
+def test_the_digest_of_parameters_is_that_of_crm_simulate_whatever_they_contain():
+    assert (
+        digest.parameters({"fake": 'it\'s <a> & "b"\nx\ty'}) == "c42ec75fe1a1337f42dc5e400daf0db0"
+    )
+    assert digest.parameters({"1": "data"}) != digest.parameters({"2": "data"})

@@ -5,28 +5,17 @@ Facts: scheduler-1-assignment.md 24.1, 24.2; scheduler-2-actions.md 7.7.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from cib.digest import parameters as recorded
 from crmd.scheduler.model import Cluster, HistoryEntry, Node, Resource
 from crmd.scheduler.unpack.operations import find_operation, operation_meta
 from crmd.scheduler.unpack.parameters import parameters
 
 _NEVER = frozenset(
     {"id", "crm_feature_set", "op-digest", "on_node", "on_node_uuid", "pcmk_external_ip"}
-)
-_ESCAPES = str.maketrans(
-    {
-        "&": "&amp;",
-        "<": "&lt;",
-        ">": "&gt;",
-        '"': "&quot;",
-        "\n": "&#10;",
-        "\t": "&#9;",
-        "\r": "&#13;",
-    }
 )
 
 
@@ -49,10 +38,7 @@ class ParameterSet:
 
 def digest(params: Mapping[str, str]) -> str:
     """MD5 of the `parameters` element with these attributes, sorted by name (24.1)."""
-    pairs = "".join(
-        f' {name}="{value.translate(_ESCAPES)}"' for name, value in sorted(params.items())
-    )
-    return hashlib.md5(f" <parameters{pairs}/>\n".encode(), usedforsecurity=False).hexdigest()
+    return recorded(params)
 
 
 def address_is_replaced(cluster: Cluster, rsc: Resource) -> bool:
