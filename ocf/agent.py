@@ -77,6 +77,8 @@ class Agent:
     params: tuple[Param, ...] = ()
     actions: tuple[Action, ...] = STANDARD_ACTIONS
     unknown_action = Rc.UNIMPLEMENTED
+    no_action = Rc.UNIMPLEMENTED
+    """Exit code of a call without an action; it differs among the reference agents."""
     is_strict = False
     """If true, senseless parameters fail stop and probe too (only where the reference does)."""
     started_codes = RUNNING
@@ -259,5 +261,5 @@ def main(agent: type[Agent], argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     if not words:
         sys.stderr.write(agent(os.environ).usage())
-        return Rc.ARGS
+        return int(agent.no_action)
     return int(agent(os.environ, words[0]).run())

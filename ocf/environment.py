@@ -33,6 +33,7 @@ class Places:
     fence_dirs: tuple[Path, ...] = (Path("/usr/sbin"),)
     agent_state: Path = Path("/run/resource-agents")
     agent_run: Path = Path("/run")
+    secrets: Path = Path("/var/lib/pacemaker/lrm/secrets")
     use_system_agents: bool = False
     """If true, installed executables win over our Python agents (PACEKEEPER_AGENTS=system)."""
     extra: Mapping[str, str] = field(default_factory=dict)

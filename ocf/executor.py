@@ -19,6 +19,7 @@ from ocf.codes import Rc
 from ocf.environment import Places, base_environment, ocf_environment
 from ocf.output import exit_reason
 from ocf.runners import Ended, Job, Started, spawn
+from ocf.secrets import PLACEHOLDER, SecretError, reveal
 from ocf.warm import WarmRunner, cold_job
 
 HEARTBEAT_STOP_RETRIES = 10
@@ -64,7 +65,12 @@ class Executor:
         run_at = int(self.wall_clock())
         begin = time.monotonic()
         run = _Run(call, begin + call.timeout_ms / 1000, started)
-        answer = await self._answer(run)
+        try:
+            run.call = self._with_secrets(call)
+        except SecretError as e:
+            answer = _Answer(Rc.ARGS, ExecStatus.ERROR, str(e))
+        else:
+            answer = await self._answer(run)
         return AgentResult(
             call_id=call.call_id,
             rsc=call.rsc,
@@ -79,6 +85,17 @@ class Executor:
             changed_at=run_at,
             user_data=call.user_data,
         )
+
+    def _with_secrets(self, call: AgentCall) -> AgentCall:
+        """The call with its secrets; a stop must not fail for want of one."""
+        if PLACEHOLDER not in call.params.values():
+            return call
+        try:
+            return replace(call, params=reveal(call.rsc, call.params, self.places.secrets))
+        except SecretError:
+            if call.operation == "stop":
+                return call
+            raise
 
     async def _answer(self, run: _Run) -> _Answer:
         call = run.call

@@ -84,6 +84,7 @@ def _end(status: int, code: int) -> None:
             stream.flush()
         except (OSError, ValueError):
             code = code or int(Rc.GENERIC)
+    os.closerange(1, 3)  # the client sees their end now, not after this process is torn down
     if status >= 0:
         try:
             os.write(status, f"{code}\n".encode())

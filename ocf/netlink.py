@@ -33,7 +33,7 @@ SOL_NETLINK, NETLINK_GET_STRICT_CHK = 270, 12
 IFA_F_NODAD, IFA_F_DADFAILED, IFA_F_TENTATIVE, IFA_F_NOPREFIXROUTE = 0x02, 0x08, 0x40, 0x200
 IFF_UP = 0x1
 RT_TABLE_MAIN, RT_TABLE_LOCAL = 254, 255
-RT_SCOPE_LINK = 253
+RT_SCOPE_LINK, RT_SCOPE_HOST = 253, 254
 RTN_UNICAST, RTN_LOCAL = 1, 2
 FOREVER = 0xFFFFFFFF
 _ANSWER_S = 5.0
@@ -183,6 +183,8 @@ class RtNetlink:
     ) -> None:
         """Put an address on an interface."""
         message = self._address_message(ip, prefix, index)
+        if ip.startswith("127."):
+            message["scope"] = RT_SCOPE_HOST  # as the kernel's own; another scope is refused
         if broadcast:
             message["attrs"].append(("IFA_BROADCAST", broadcast))
         if label:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -19,6 +20,7 @@ from typing import Protocol
 from ocf.output import Capture
 
 DRAIN_S = 0.2
+QUIET_S = 0.02
 TERM_GRACE_S = 0.2
 KILL_WAIT_S = 0.5
 GROUP_CHECKS = 50
@@ -111,13 +113,19 @@ class Pipes:
         self.child_fds = []
 
     async def drain(self) -> None:
-        """Read on until both ends are closed, at most DRAIN_S."""
-        try:
-            async with asyncio.timeout(DRAIN_S):
-                await self.out.ended.wait()
-                await self.err.ended.wait()
-        except TimeoutError:
-            return
+        """Read on until both ends are closed, or nothing came for QUIET_S; at most DRAIN_S.
+
+        What the agent itself wrote is in the pipe when it ends; only its children can write on.
+        """
+        end = time.monotonic() + DRAIN_S
+        before = -1
+        while time.monotonic() < end and before != (before := self._received()):
+            if await wait_at_most(self.out.ended, QUIET_S):
+                if await wait_at_most(self.err.ended, QUIET_S):
+                    return
+
+    def _received(self) -> int:
+        return self.out.capture.total + self.err.capture.total
 
     def texts(self) -> tuple[str, str]:
         return self.out.capture.text(), self.err.capture.text()

@@ -61,6 +61,7 @@ def places_of(paths: Paths, environ: dict[str, str]) -> Places:
         init_d=init_d,
         agent_state=paths.root / "run/resource-agents",
         agent_run=paths.root / "run",
+        secrets=paths.secrets,
         use_system_agents=environ.get("PACEKEEPER_AGENTS") == "system",
         extra=read_environment_file(paths.config / ENVIRONMENT_FILE),
     )

@@ -17,6 +17,7 @@ class Delay(Agent):
     long = "A test resource that delays start, stop and monitor."
     unknown_action = Rc.ARGS
     is_strict = True
+    no_action = Rc.ARGS
     params: tuple[Param, ...] = (
         Param("startdelay", "Seconds to wait on start.", "20", "integer", short="Start delay"),
         Param("stopdelay", "Seconds to wait on stop.", "30", "integer", short="Stop delay"),

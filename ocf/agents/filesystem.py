@@ -19,8 +19,10 @@ from ocf.agent import Action, Agent, AgentError, Param, Rc, is_true, main
 from ocf.command import CommandFailed
 
 NETWORK = frozenset(("nfs4", "nfs", "efs", "smbfs", "cifs"))
-SHARED = frozenset(("gfs2", "ocfs2", "ceph", "glusterfs", "lustre", "cvfs"))
-CLUSTER = SHARED | NETWORK
+CLUSTERED = frozenset(("gfs2", "ocfs2", "ceph", "glusterfs", "lustre", "cvfs"))
+CLONABLE = NETWORK | CLUSTERED | frozenset(("none", "tmpfs", "overlay", "overlayfs"))
+REPLAYING = frozenset(("ext3", "ext4", "ext4dev", "reiserfs", "reiser4", "xfs", "jfs"))
+"""Types that write to the device even when mounted read-only (observed: refused as clones)."""
 NOT_BLOCK = NETWORK | frozenset(
     (
         "none",
@@ -61,6 +63,7 @@ class Filesystem(Agent):
     version = "1.1"
     short = "Manages filesystem mounts"
     long = "Mounts a file system on start and unmounts it on stop, ending its users if need be."
+    no_action = Rc.ARGS
     params = PARAMS
     actions = (
         Action("start", "60s"),
@@ -117,16 +120,21 @@ class Filesystem(Agent):
             raise AgentError(
                 Rc.CONFIGURED, f"run_fsck={self.p['run_fsck']!r}: want auto, force or no"
             )
-        if self.is_clone and self.p["fstype"] not in CLUSTER:
-            allowed = is_true(self.p["force_clones"]) or "ro" in self.options
-            if not allowed:
-                raise AgentError(
-                    Rc.CONFIGURED,
-                    f"fstype={self.p['fstype']!r}: mounting it on two nodes destroys it; "
-                    "no clone, or force_clones=true if it is read-only",
-                )
+        if self.is_clone and not self._may_be_cloned:
+            raise AgentError(
+                Rc.CONFIGURED,
+                f"fstype={self.p['fstype']!r}: mounting it on two nodes destroys it; "
+                "use no clone, or options=ro (a journal is replayed even then: force_clones=true)",
+            )
         if self.action == "start":
             self._check_device()
+
+    @property
+    def _may_be_cloned(self) -> bool:
+        fstype = self.p["fstype"]
+        if fstype in REPLAYING:
+            return is_true(self.p["force_clones"])
+        return fstype in CLONABLE or "ro" in self.options
 
     def _check_device(self) -> None:
         device = self.p["device"]

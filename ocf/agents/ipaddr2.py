@@ -61,6 +61,7 @@ class IPaddr2(Agent):
     name = "IPaddr2"
     short = "Manages virtual IPv4 and IPv6 addresses (Linux)"
     long = "Adds a service address to an interface, announces it, and removes it on stop."
+    no_action = Rc.GENERIC
     params = PARAMS
     actions = (
         Action("start"),

@@ -1,9 +1,11 @@
 """Executor and both runners against real processes."""
 
 import asyncio
+import hashlib
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -227,6 +229,22 @@ def test_the_environment_file_adds_to_and_overrides_variables(tmp_path):
     file.write_text("nonsense\n")
     with pytest.raises(EnvironmentFileError, match="line 1: 'nonsense': want NAME=VALUE"):
         read_environment_file(file)
+
+
+def test_a_secret_is_put_in_its_parameter_only_if_its_signature_fits(places, tmp_path):
+    script(places.ocf_roots[0] / "resource.d/test/probe", "echo $OCF_RESKEY_passwd\n")
+    executor = Executor(replace(places, secrets=tmp_path / "secrets"))
+    hidden = ocf_call("start", passwd="lrm://")
+    missing = run(executor, hidden)
+    assert missing.rc == 2 and "no such secret on this node" in missing.exit_reason
+    (tmp_path / "secrets/r1").mkdir(parents=True)
+    (tmp_path / "secrets/r1/passwd").write_text("hush\n")
+    (tmp_path / "secrets/r1/passwd.sign").write_text("5c6c2cd7d0ba8e0e1d5b8e5b1a6c8b4b\n")
+    assert "does not match" in run(executor, hidden).exit_reason
+    assert run(executor, ocf_call("stop", passwd="lrm://")).output == "lrm://\n"
+    digest = hashlib.md5(b"hush").hexdigest().upper()
+    (tmp_path / "secrets/r1/passwd.sign").write_text(digest)
+    assert run(executor, hidden).output == "hush\n"
 
 
 # -- the warm process

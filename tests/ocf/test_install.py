@@ -109,7 +109,7 @@ def test_parameters_are_those_of_the_reference(tree, name):
 
 def test_a_call_without_action_prints_the_usage_and_an_unknown_one_is_unimplemented(tree):
     dummy = tree / "resource.d/heartbeat/Dummy"
-    assert call(dummy).returncode == 2 and "usage: Dummy" in call(dummy).stderr
+    assert call(dummy).returncode == 3 and "usage: Dummy" in call(dummy).stderr
     assert call(dummy, "dance").returncode == 3
     assert call(tree / "resource.d/heartbeat/Delay", "dance").returncode == 2
 
