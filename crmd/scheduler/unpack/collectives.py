@@ -59,8 +59,12 @@ def read_clone(cluster: Cluster, clone: Resource) -> bool:
     facts.child_id = facts.child_element.get("id") or ""
     meta.setdefault("resource-stickiness", "1")
     meta["globally-unique"] = "true" if clone.unique else "false"
-    wanted = facts.max
-    return all(add_instance(cluster, clone) is not None for _ in range(max(1, wanted)))
+    if add_instance(cluster, clone) is None:
+        return False
+    while facts.instances_made < facts.max:  # an agent that cannot be unique lowers the maximum
+        if add_instance(cluster, clone) is None:
+            return False
+    return True
 
 
 def _read_promotable(clone: Resource, facts: CloneFacts) -> None:
