@@ -12,6 +12,7 @@ from lxml import etree
 
 from crmd.scheduler import model
 from crmd.scheduler.act.action import Plan as Actions
+from crmd.scheduler.act.replay import replay
 from crmd.scheduler.assign import apply_criteria
 from crmd.scheduler.graph_dot import to_dot
 from crmd.scheduler.graph_xml import to_exp_xml
@@ -23,6 +24,24 @@ from crmd.scheduler.unpack import unpack_constraints, unpack_status
 def unpack(root: etree._Element, now: float) -> model.Cluster:
     """The state of the cluster as the scheduler reads it; the CIB stays as it is."""
     return unpack_status(copy.deepcopy(root), now)
+
+
+STATUS_PHASE = 2
+"""Requests up to this phase arise while the status is read."""
+
+
+def status_messages(root: etree._Element, now: float) -> list[str]:
+    """What there is to say about the state alone: unfencing that has become necessary.
+
+    Works on a state of its own, since carrying out requests leaves traces in it.
+    """
+    cluster = unpack(root, now)
+    if not cluster.unfencing_in_use:
+        return []
+    cluster.requests = [r for r in cluster.requests if r.phase <= STATUS_PHASE]
+    actions = Actions(cluster, sanitized=True)
+    replay(actions)
+    return actions.messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +86,7 @@ def plan(
 ) -> Plan:
     """Schedule an unpacked cluster (which is changed by it)."""
     cluster.record_scores = scores
+    cluster.record_utilization = utilization
     cluster.explain = explain
     unpack_constraints(cluster)
     apply_criteria(cluster)

@@ -17,7 +17,7 @@ from cli.exits import Exit
 from cli.simulator.explanation import Terms, explanation
 from cli.simulator.injections import inject
 from cli.simulator.options import Request
-from cli.simulator.planning import Plan, plan, unpack
+from cli.simulator.planning import Plan, plan, status_messages, unpack
 from cli.simulator.report import Report
 from cli.status.show import Show
 from cli.status.survey import survey
@@ -91,7 +91,11 @@ class Session:
             self.report.clock(sentence)
 
     def _unpack(self) -> Cluster:
-        return unpack(self.root, self._now()[0])
+        now = self._now()[0]
+        if not self.request.quiet:
+            for text in status_messages(self.root, now):
+                self.report.message(text)
+        return unpack(self.root, now)
 
     # --- steps ---------------------------------------------------------------------------
 
@@ -107,7 +111,7 @@ class Session:
 
     def _inject(self, cluster: Cluster) -> Cluster:
         fatal = cluster.options.start_failure_is_fatal
-        changes = inject(self.root, self.request.events, cluster, int(self._now()[0]), fatal)
+        changes = inject(self.root, self.request.events, cluster, int(self.wall_clock), fatal)
         if not self.request.events.any:
             return self._unpack()
         self.report.modifications(changes)
@@ -134,7 +138,7 @@ class Session:
     def _simulate(self, cluster: Cluster, planned: Plan) -> Exit:
         cib = SimulatedCib(
             self.root,
-            now=int(self._now()[0]),
+            now=int(self.wall_clock),
             feature_set=FEATURE_SET,
             known=lambda name: name in cluster.by_id or name in cluster.by_history_id,
             failures=self.request.failures,

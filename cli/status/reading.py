@@ -83,6 +83,10 @@ def parse_cib(data: bytes, name: str, live: Mapping[str, Any] | None = None) -> 
         raise CommandError(Exit.DATAERR, f"{name}: line {e.lineno}: {e.msg}") from e
     if root.tag != "cib":
         raise CommandError(Exit.DATAERR, f"{name}: root element is <{root.tag}>, want <cib>")
+    if root.get("validate-with") is None:
+        raise CommandError(
+            Exit.CONFIG, f"{name}: <cib> has no attribute validate-with; it names the schema"
+        )
     notes = (NO_SCHEMA,) if root.get("validate-with") == "none" else ()
     try:
         root = upgrade(root, in_place=True).root

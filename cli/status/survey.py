@@ -127,18 +127,18 @@ def _colour(value: str, limits: dict[str, int]) -> int:
 # --- resources -----------------------------------------------------------------------------
 
 
-def _masked_probes(cluster: s.Cluster) -> dict[int, list[m.MaskedProbe]]:
-    """Masked probes by resource; only entries that name the resource and the node are shown."""
-    out: dict[int, list[m.MaskedProbe]] = {}
+Masked = dict[str, list[m.MaskedProbe]]
+
+
+def _masked_probes(cluster: s.Cluster) -> Masked:
+    """Masked probes by the name that their keys have; those without a node are never shown."""
+    out: Masked = {}
     for failure in cluster.failures:
-        attrs, resource = failure.entry.attrs, failure.resource
+        attrs = failure.entry.attrs
         key, node = attrs.get("operation_key") or attrs.get("id", ""), attrs.get("on_node")
-        named = key.removesuffix("_monitor_0")
-        if not failure.masked_probe or node is None:
-            continue
-        if named in (resource.id, resource.xml_id, resource.history_id):
+        if failure.masked_probe and node is not None:
             probe = m.MaskedProbe(node, exit_text(failure.entry.rc))
-            out.setdefault(failure.resource.index, []).append(probe)
+            out.setdefault(key.removesuffix("_monitor_0"), []).append(probe)
     return out
 
 
@@ -146,9 +146,7 @@ def _active(node: s.Node) -> m.Active:
     return m.Active(node.name, node.id, node.online, node.unclean)
 
 
-def _resource(
-    r: s.Resource, cluster: s.Cluster, masked: dict[int, list[m.MaskedProbe]]
-) -> m.ResourceStatus:
+def _resource(r: s.Resource, cluster: s.Cluster, masked: Masked) -> m.ResourceStatus:
     agent = ":".join(part for part in (r.klass, r.provider, r.type) if part)
     current = current_node(r)
     children: Iterable[s.Resource] = r.children if r.variant is not s.Variant.BUNDLE else ()
@@ -181,7 +179,7 @@ def _resource(
         pending_task=r.pending_task,
         pending_node=r.pending_node.name if r.pending_node is not None else None,
         locked_to=r.lock_node.name if r.lock_node is not None else None,
-        masked=tuple(masked.get(r.index, ())),
+        masked=tuple(masked.get(r.id) or masked.get(r.xml_id) or ()),
         children=tuple(_resource(child, cluster, masked) for child in children),
         replicas=tuple(_replica(x, cluster, masked) for x in (facts.replicas if facts else ())),
         allowed=tuple(sorted((node.name for node in allowed), key=_name_key)),
@@ -191,9 +189,7 @@ def _resource(
     )
 
 
-def _replica(
-    replica: s.Replica, cluster: s.Cluster, masked: dict[int, list[m.MaskedProbe]]
-) -> m.ReplicaStatus:
+def _replica(replica: s.Replica, cluster: s.Cluster, masked: Masked) -> m.ReplicaStatus:
     def part(r: s.Resource | None) -> m.ResourceStatus | None:
         return None if r is None else _resource(r, cluster, masked)
 

@@ -186,7 +186,7 @@ def failures_section(status: ClusterStatus, show: Show) -> Listing | None:
     items: list[str | Listing] = [
         _failure_line(failure, show)
         for failure in status.failures
-        if show.wants_node(failure.node) and wants_resource_id(failure.resource, status, show)
+        if show.wants_node(failure.node) and show.wants_name(failure.resource)
     ]
     return Listing("Failed Resource Actions", items) if items else None
 
@@ -249,5 +249,7 @@ def bans_section(status: ClusterStatus, show: Show) -> Listing | None:
         if not wants_resource_id(ban.resource, status, show):
             continue
         role = "in Promoted role " if ban.promoted_only else ""
-        items.append(f"{ban.id}\tprevents {ban.resource} from running {role}on {ban.node}")
+        node = status.node(ban.node)
+        where = node_title(node, show).removeprefix("Node: ") if node else ban.node
+        items.append(f"{ban.id}\tprevents {ban.resource} from running {role}on {where}")
     return Listing("Negative Location Constraints", items) if items else None

@@ -167,9 +167,7 @@ def _failures(status: ClusterStatus, show: Show) -> Element | None:
     out = etree.Element("failures")
     for failure in status.failures:
         op = failure.operation
-        if not show.wants_node(failure.node):
-            continue
-        if not wants_resource_id(failure.resource, status, show):
+        if not show.wants_node(failure.node) or not show.wants_name(failure.resource):
             continue
         out.append(
             element(

@@ -578,6 +578,8 @@ class Cluster:
     score_lines: list[str] = field(default_factory=list)
     """Printed scores in the order of events (part 1, 25); only with `record_scores`."""
     record_scores: bool = False
+    record_utilization: bool = False
+    """Capacities and placements go into `score_lines` too (part 1, 25.6)."""
     explain: Recorder | None = None
     """Keeps the reason of every score term when set (`crm_simulate --explain`)."""
     parameters: dict[tuple[int, int], dict[str, str]] = field(default_factory=dict)

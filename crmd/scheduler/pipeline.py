@@ -19,6 +19,7 @@ from crmd.scheduler.act.probes import clear_removed_failcounts, schedule_probes
 from crmd.scheduler.act.remote import order_remote_connections
 from crmd.scheduler.act.replay import replay
 from crmd.scheduler.assign import add_internal_constraints, apply_criteria, assign_all
+from crmd.scheduler.assign.report import report_capacities
 from crmd.scheduler.graph import GraphBuilder
 from crmd.scheduler.graph_actions import build_transition
 from crmd.scheduler.model import Cluster, Recorder
@@ -66,7 +67,9 @@ def read(
 def assign(cluster: Cluster) -> None:
     """Choose nodes and roles (phases 6 and 8, as far as scores are concerned)."""
     add_internal_constraints(cluster)
+    report_capacities(cluster, "Original")
     assign_all(cluster)
+    report_capacities(cluster, "Remaining")
 
 
 @dataclass(slots=True)

@@ -106,7 +106,9 @@ class SimulatedCib:
     """A CIB whose status section follows the pretended actions.
 
     `known(name)` says whether a resource of that id or history id exists in the scheduled
-    state; `now` is in whole seconds since the epoch.
+    state; `now` is the wall clock in whole seconds since the epoch, even where another time is
+    in effect for scheduling.  An entry that is replaced keeps what is not written anew (observed:
+    its `on_node`); a new one has no `on_node`; where a history occurs twice, a third is begun.
     """
 
     def __init__(
@@ -186,7 +188,7 @@ class SimulatedCib:
         if failure is not None:
             for name, value in self.fail_count(state, shown, action.operation, interval_ms):
                 self.steps.append(AttributeStep(name, value, state.get("id", "")))
-        self._record(history, node, action, interval_ms, rc, expected)
+        self._record(history, action, interval_ms, rc, expected)
         return failure is None
 
     def _pretended(
@@ -254,7 +256,7 @@ class SimulatedCib:
             operation_key=f"{spec.resource}_{spec.task}_{spec.interval_ms}",
             attributes=tuple(attributes),
         )
-        self._record(history, spec.node, action, spec.interval_ms, spec.rc, 0)
+        self._record(history, action, spec.interval_ms, spec.rc, 0)
 
     def fail_count(
         self, state: Element, resource: str, task: str, interval_ms: int
@@ -336,15 +338,14 @@ class SimulatedCib:
         if resources is None:
             resources = etree.SubElement(lrm, "lrm_resources")
         for name in dict.fromkeys((shown, configured)):
-            for entry in resources.iterchildren("lrm_resource"):
-                if entry.get("id") == name:
-                    return entry
+            entries = [e for e in resources.iterchildren("lrm_resource") if e.get("id") == name]
+            if len(entries) == 1:
+                return entries[0]
         return etree.SubElement(resources, "lrm_resource", {"id": configured, **described})
 
     def _record(
         self,
         history: Element,
-        node: str,
         action: Action,
         interval_ms: int,
         rc: int,
@@ -362,7 +363,6 @@ class SimulatedCib:
         for entry_id in _entry_ids(resource, key, action, operation, interval_ms, rc == expected):
             for entry in history.iterchildren("lrm_rsc_op"):
                 if entry.get("id") == entry_id:
-                    entry.attrib.clear()
                     break
             else:
                 entry = etree.SubElement(history, "lrm_rsc_op")
@@ -376,7 +376,6 @@ class SimulatedCib:
                 "transition-key": transition_key,
                 "transition-magic": f"0:{rc};{transition_key}",
                 "exit-reason": "",
-                "on_node": node,
                 "call-id": str(call),
                 "rc-code": str(rc),
                 "op-status": "0",

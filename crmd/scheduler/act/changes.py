@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from cib.durations import readable
 from crmd.scheduler.act.action import Plan
 from crmd.scheduler.act.create import op
 from crmd.scheduler.act.failcounts import clear_failcount
@@ -172,10 +173,9 @@ def check_definition(plan: Plan, rsc: Resource, node: Node, entry: HistoryEntry)
         and result is not Comparison.MATCH
         and entry.attrs.get("op-secure-digest") == digests(cluster, rsc, node, entry, task).secure
     ):
-        every = f"{interval // 1000}s" if interval % 1000 == 0 else f"{interval}ms"
         plan.messages.append(
-            f"Only 'private' parameters to {every}-interval {task} for {rsc.id} on {node.name} "
-            f"changed: {entry.attrs.get('transition-magic', '')}"
+            f"Only 'private' parameters to {readable(interval)}-interval {task} for {rsc.id} "
+            f"on {node.name} changed: {entry.attrs.get('transition-magic', '')}"
         )
         return False
     match result:

@@ -6,6 +6,7 @@ Facts: scheduler-1-assignment.md 19.8, 19.10.
 from __future__ import annotations
 
 from cib.lexical import Role
+from crmd.scheduler.assign.report import report_placement
 from crmd.scheduler.model import Cluster, Node, Resource
 from crmd.scheduler.requests import LeftWithoutNode
 
@@ -48,6 +49,7 @@ def place(
     node.n_assigned += 1
     consume(node, rsc.utilization)
     cluster.placed.append(rsc)
+    report_placement(cluster, rsc, node)
     return True
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from cib import scores
 from crmd.scheduler.model import Cluster, Node, Resource
+from crmd.scheduler.sorting import slot_order
 
 
 def report_table(cluster: Cluster, label: str, rsc: Resource) -> None:
@@ -30,3 +31,27 @@ def report_promotion(cluster: Cluster, rsc: Resource, node: Node | None) -> None
     text = scores.to_text(rsc.promotion_priority)
     where = "(inactive)" if node is None else f"on {node.name}"
     cluster.score_lines.append(f"{rsc.id} promotion score {where}: {text}")
+
+
+def report_capacities(cluster: Cluster, comment: str) -> None:
+    """What each node has left; `comment` is Original or Remaining (25.6)."""
+    if not cluster.record_utilization:
+        return
+    for node in cluster.nodes:
+        if not node.is_bundle_node:
+            line = f"{comment}: {node.name} capacity:{_amounts(node.utilization)}"
+            cluster.score_lines.append(line)
+
+
+def report_placement(cluster: Cluster, rsc: Resource, node: Node) -> None:
+    """What a resource takes from the node it was just placed on (25.6)."""
+    if cluster.record_utilization:
+        cluster.score_lines.append(
+            f"pcmk__assign_resource: {rsc.id} utilization on {node.name}:"
+            f"{_amounts(rsc.utilization)}"
+        )
+
+
+def _amounts(utilization: dict[str, int]) -> str:
+    names = tuple(utilization)
+    return "".join(f" {names[i]}={utilization[names[i]]}" for i in slot_order(names))

@@ -44,9 +44,15 @@ def parse_histories(state: etree._Element, node: Node) -> list[ResourceHistory]:
     return found
 
 
-def compare_entries(a: HistoryEntry, b: HistoryEntry) -> int:
-    """Negative if a happened before b (12.7)."""
-    same_node = a.attrs.get("on_node") == b.attrs.get("on_node")
+def compare_entries(a: HistoryEntry, b: HistoryEntry, same_node: bool = True) -> int:
+    """Negative if a happened before b (12.7).
+
+    `same_node` counts where an entry does not say where it ran (observed: entries that the
+    simulator writes have no `on_node`).
+    """
+    node_a, node_b = a.attrs.get("on_node"), b.attrs.get("on_node")
+    if node_a is not None and node_b is not None:
+        same_node = node_a == node_b
     if same_node and a.id == b.id:
         return 0
     if a.call_id == -1 and b.call_id == -1:

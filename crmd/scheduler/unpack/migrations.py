@@ -41,9 +41,16 @@ def _unknown_on(cluster: Cluster, rsc: Resource, node: str) -> bool:
     return all(entry.rc == 193 for entry in _entries(cluster, rsc, node))
 
 
+def _ran_on(entry: HistoryEntry, node: str) -> bool:
+    """Whether a migration entry belongs to the history of the node of that name."""
+    end = "migrate_source" if entry.task == "migrate_to" else "migrate_target"
+    return (entry.attrs.get(end) or "").lower() == node.lower()
+
+
 def _newer_action(cluster: Cluster, rsc: Resource, node: str, than: HistoryEntry) -> bool:
+    same = _ran_on(than, node)
     return any(
-        entry.task in _MOVES and entry is not than and compare_entries(entry, than) > 0
+        entry.task in _MOVES and entry is not than and compare_entries(entry, than, same) > 0
         for entry in _entries(cluster, rsc, node)
     )
 
@@ -64,13 +71,13 @@ def _newer_state(
         return False
     if _newer_action(cluster, rsc, node, x):
         return True
-    return any(
-        entry.task == "monitor"
-        and entry.rc == 7
-        and entry.status == 0
-        and compare_entries(entry, x) > 0
+    absent = [
+        entry
         for entry in _entries(cluster, rsc, node)
-    )
+        if entry.task == "monitor" and entry.rc == 7 and entry.status == 0
+    ]
+    # Observed: with several such entries none of them counts.
+    return len(absent) == 1 and compare_entries(absent[0], x, _ran_on(x, node)) > 0
 
 
 def _ends(
