@@ -52,7 +52,7 @@ def result_document(
     """The whole result as a tree."""
     root = etree.Element("pacemaker-result")
     root.set("api-version", API_VERSION)
-    root.set("request", " ".join((tool, *argv)))
+    root.set("request", " ".join((tool, *(_quoted(word) for word in argv))))
     root.extend(list(elements))
     status = etree.SubElement(root, "status", {"code": str(int(code)), "message": _words(code)})
     if errors:
@@ -60,6 +60,20 @@ def result_document(
         for text in errors:
             etree.SubElement(listed, "error").text = text
     return root
+
+
+def _quoted(word: str) -> str:
+    """A word of the command line, in single quotes where a shell would split it."""
+    if word and not any(c.isspace() or c in "'\"" for c in word):
+        return word
+    return "'" + word.replace("'", "'\\''") + "'"
+
+
+def text_element(tag: str, text: str) -> etree._Element:
+    """An element that holds a whole text, XML included, as it is."""
+    element = etree.Element(tag)
+    element.text = etree.CDATA(text)
+    return element
 
 
 def _words(code: int) -> str:
