@@ -184,7 +184,7 @@ class Lrm:
         return any(c.rsc == rsc for c in self.running.values())
 
     def _run(self, call: AgentCall) -> None:
-        if call.operation in ENDS_MONITORS and call.agent.klass != "stonith":
+        if call.operation in ENDS_MONITORS:
             self._cancel_all(call.rsc)
         self.running[call.call_id] = call
         if call.interval_ms:

@@ -78,7 +78,7 @@ class SimExec:
         self.running[call.call_id] = call
         if call.interval_ms:
             self.recurring[(call.rsc, call.operation, call.interval_ms)] = call
-        if call.agent.klass == "stonith":
+        if call.agent.klass == "stonith" and call.operation in ("on", "off", "reboot"):
             self._fence(call)
             return
         chance = self.world.chance["agents"]

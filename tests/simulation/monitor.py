@@ -48,6 +48,8 @@ class Monitor:
 
     def truth_changed(self, rsc):
         where = self.world.truth.where(rsc)
+        if rsc not in self.world.knobs.resources:
+            return  # a fence device may run anywhere
         if len(where) > 1 and self.world.knobs.fencing:
             self.broken("I1", f"{rsc} is active on {', '.join(where)}")
         if len(where) > 1:
@@ -64,7 +66,7 @@ class Monitor:
     def run_agent(self, node, executor, call):
         """Before execd begins a call."""
         self.count(f"agent {call.operation}")
-        if call.agent.klass == "stonith":
+        if call.agent.klass == "stonith" and call.operation in ("on", "off", "reboot"):
             return
         busy = [
             c for c in executor.running.values() if c.rsc == call.rsc and c.call_id != call.call_id
@@ -73,7 +75,7 @@ class Monitor:
             self.broken("I18", f"{call.rsc} {call.operation} while {busy[0].operation} runs")
         if call.call_id in executor.running:
             self.broken("I18", f"call {call.call_id} of {call.rsc} runs already")
-        if call.operation == "start":
+        if call.operation == "start" and call.rsc in self.world.knobs.resources:
             self._start_is_safe(node, call)
         if call.operation in ("start", "stop") and not call.interval_ms:
             self._group_order(node, call)
