@@ -37,8 +37,11 @@ _ONCE = frozenset(
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,15})\Z")
 _TEXTS = frozenset(
-    {"id", "name", "node", "value", "resource", "spec", "ticket", "version", "cib_node"}
-)
+    (
+        "id", "name", "node", "value", "resource", "spec", "ticket", "version", "cib_node",
+        "text", "advice",
+    )
+)  # fmt: skip
 """Attributes that stay text even where they look like something else."""
 
 
