@@ -132,11 +132,27 @@ def _lsb(agent: AgentRef, places: Places) -> Resolved:
     return _file(path if path.is_absolute() else places.init_d / path, agent)
 
 
+def launcher_mark(target: str) -> str:
+    """Line by which a launcher of `ocf.install` says what it stands for."""
+    return f"# Pacekeeper's launcher of {target}"
+
+
+def _is_launcher(script: Path, target: str) -> bool:
+    """Whether a script only starts our own agent: then it need not be started to be run."""
+    try:
+        with script.open("rb") as f:
+            head = f.read(1024).decode(errors="replace").splitlines()
+    except OSError:
+        return False
+    return len(head) > 1 and head[1] == launcher_mark(target)
+
+
 def _heartbeat(agent: AgentRef, places: Places) -> Resolved:
     script = places.resource_d / agent.type
-    if script.is_file():
+    own = PYTHON_AGENTS.get(("heartbeat", None, agent.type))
+    if script.is_file() and not (own and _is_launcher(script, own)):
         return _file(script, agent)
-    if own := PYTHON_AGENTS.get(("heartbeat", None, agent.type)):
+    if own:
         return PythonTarget(own)
     return _first([script, places.init_d / agent.type], agent)
 

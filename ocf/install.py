@@ -13,9 +13,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ocf.classes import PYTHON_AGENTS
+from ocf.classes import PYTHON_AGENTS, launcher_mark
 
 _LAUNCHER = """#!{python} -IS
+{mark}
 import sys
 sys.path[:0] = {places!r}
 from ocf.forkserver import call_target
@@ -39,7 +40,9 @@ def write_launcher(path: Path, target: str, python: str) -> None:
     """One executable for `module:attribute`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
-    text = _LAUNCHER.format(python=python, places=search_places(), target=target)
+    text = _LAUNCHER.format(
+        python=python, mark=launcher_mark(target), places=search_places(), target=target
+    )
     path.write_text(text, encoding="utf-8")
     path.chmod(0o755)
 

@@ -2,8 +2,9 @@
 
 It runs in its own network namespace on the service bridge and sees the cluster as a user does:
 through ARP and ICMP of its kernel.  A line `client.outage` gives the last answer before and the
-first answer after a silence (CLOCK_MONOTONIC), the outage in ms, and who answers now.  If the
-client itself was not running for a while, the line says so in `stall_ms`.
+first answer after a silence (CLOCK_MONOTONIC), the outage in ms, and who answers now.  The longest
+time for which the client itself did not run is in `stall_ms`; a silence that is explained by it is
+not counted.
 Arguments: LOG_FILE WATCH_FILE (one address per line, read again when it changes).
 """
 
@@ -102,7 +103,9 @@ class Observer:
         stall, watch.stall = watch.stall, 0.0
         if before is None:
             return True
-        return Silence(address, before, now, stall) if now - before >= OUTAGE_S else None
+        if now - before - stall < OUTAGE_S:  # nobody can say what happened while we stood still
+            return None
+        return Silence(address, before, now, stall)
 
 
 def answering_node(address: str) -> int | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cli.lab import kernel
 from cli.lab.plan import REPOSITORY, STANDINS, LabPlan, NodePlan, default_ha_cf
+from ocf import install as agents
 
 IMAGE_SIZE = 32 * 1024 * 1024
 _MASKED = ("reboot", "halt", "shutdown", "poweroff")
@@ -85,15 +86,7 @@ def _write_config(plan: LabPlan, node: NodePlan, config: Path | None, key: str) 
     scripts.mkdir(exist_ok=True)
     _executable(scripts / "rsdata", (STANDINS / "rsdata").read_text())
     _executable(scripts / ".rsdata-server", _for_this_python("rsdata-server"))
-    _executable(
-        scripts / "drbddisk",
-        _LAUNCHER.format(
-            python=sys.executable,
-            repository=str(REPOSITORY),
-            module="ocf.agents.drbddisk",
-            function="run",
-        ),
-    )
+    agents.install(disk / "ocf-of-the-lab", ha_d, os.path.realpath(sys.executable))
 
 
 def make_disk(plan: LabPlan) -> tuple[str, int] | None:

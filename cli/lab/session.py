@@ -207,6 +207,13 @@ class Lab:
         """A node's own disk, as the host sees it (`var`, `etc/ha.d`)."""
         return self.state / "nodes" / node
 
+    def keep_logs(self, target: Path) -> None:
+        """Copy all logs of the lab to a directory that outlives it."""
+        for node in sorted((self.state / "nodes").glob("*")):
+            shutil.copytree(node / "var/log", target / node.name, dirs_exist_ok=True)
+        for path in sorted(self.state.glob("*.log")):
+            shutil.copy2(path, target / path.name)
+
     def lines(self, place: Path) -> list[dict[str, Any]]:
         """A JSON log of the lab as values; lines that are not JSON are left out."""
         out = []

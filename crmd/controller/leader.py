@@ -64,6 +64,10 @@ class Member:
     last_report: int = 0
 
 
+REJOIN_EXTRA_S = 20.0
+"""A member whose daemons were restarted may take so much longer: to give it up too early means
+to start its resources a second time."""
+
 Finished = Callable[[str, bool, str], None]
 
 
@@ -107,6 +111,8 @@ class Leader:
                 continue
             was_in = known is not None and (known.stage is Stage.JOINED or known.is_known)
             patience = core.now + core.settings.election_timeout_s
+            if was_in:  # it lives, only its controller or executor starts anew
+                patience += REJOIN_EXTRA_S
             self.members[node] = Member(Stage.OFFERED, patience, was_in)
             if known is not None:
                 self.members[node].boot = known.boot
@@ -128,9 +134,7 @@ class Leader:
             self.elect(core.election.seek(f"{node} has the better CIB {version}", core.now))
             return
         self.flush()
-        member.is_known = member.is_known or member.stage is Stage.JOINED
         member.stage, member.incarnation = Stage.SYNCING, message.incarnation
-        member.patience = core.now + core.settings.election_timeout_s
         same = version == core.replica.version and message.digest == core.replica.digest()
         self._sync(node, "" if same else core.replica.to_bytes().decode())
 

@@ -35,6 +35,9 @@ from crmd.scheduler.transition import Decision
 from ocf.calls import AgentResult
 
 EX_CONFIG, EX_SOFTWARE = 78, 70
+ELECTION_TIMEOUT_S = 5.0
+"""A peer whose heartbeat lives answers at once, or its crmd is being restarted: under load the
+start of an interpreter takes a second or two."""
 EXECUTOR_WAIT_S = 3.0
 """How long the start waits for execd before the controller begins without it."""
 
@@ -78,7 +81,10 @@ class Crmd:
         loaded = await asyncio.to_thread(self._store.load)
         membership = await self._heartbeat.wait_ready()
         executor = await self._first_executor_state()
-        settings = ev.Settings(form_after_s=membership.initdead_s)
+        settings = ev.Settings(
+            form_after_s=membership.initdead_s,
+            election_timeout_s=max(ELECTION_TIMEOUT_S, 2 * membership.deadtime_s),
+        )
         self._log.info("crmd.started", node=membership.node, nodes=membership.nodes)
         self.is_started = True
         self._inbox.appendleft(
@@ -162,8 +168,8 @@ class Crmd:
                 self._execd.run(call)
             case ev.CancelRecurring(rsc, operation, interval_ms):
                 self._execd.cancel(rsc, operation, interval_ms)
-            case ev.ForgetResource(rsc):
-                self._execd.forget(rsc)
+            case ev.ForgetResource(rsc, failures_only):
+                self._execd.forget(rsc, failures_only)
             case ev.Schedule(request_id, cib, now_epoch):
                 self._scheduler.ask(Question(request_id, cib, now_epoch))
             case ev.Commit(token, cib, cib_round):
@@ -228,13 +234,7 @@ class Crmd:
             self._log.warning("execd.trouble", reason=str(e))  # it is lost again: asked again then
 
     async def _executor_state(self) -> ev.ExecutorState:
-        found = await self._execd.list()
-        return ev.ExecutorState(
-            incarnation=str(found["instance"]),
-            results=tuple(result_from_json(r) for r in found["history"]),
-            running=tuple(call_from_json(c) for c in [*found["running"], *found["waiting"]]),
-            recurring=tuple(call_from_json(c) for c in found["recurring"]),
-        )
+        return executor_state(await self._execd.list())
 
     async def _keep_losing(self, cib: bytes, reason: str) -> None:
         try:
@@ -256,6 +256,23 @@ class Crmd:
                 os.execv("/sbin/reboot", ["reboot", "-nf"])
         if op == "leave" and not self.ended.done():
             self.ended.set_result(None)
+
+
+def executor_state(listing: Message) -> ev.ExecutorState:
+    """What execd's answer to `list` means.  Raises CallError or KeyError for nonsense.
+
+    A recurring call that was reported once is no longer one "whose result will still come":
+    execd speaks of it again only when its result changes.
+    """
+    results = tuple(result_from_json(r) for r in listing["history"])
+    reported = {r.call_id for r in results}
+    going_on = [call_from_json(c) for c in [*listing["running"], *listing["waiting"]]]
+    return ev.ExecutorState(
+        incarnation=str(listing["instance"]),
+        results=results,
+        running=tuple(c for c in going_on if not (c.interval_ms and c.call_id in reported)),
+        recurring=tuple(call_from_json(c) for c in listing["recurring"]),
+    )
 
 
 class Desk:

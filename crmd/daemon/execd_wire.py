@@ -6,7 +6,8 @@ Pure values and bookkeeping, no I/O.  Messages (docs/interfaces.md has the frame
     client: {"op": "run", "call": {...}}          server: {"op": "accepted", "call_id": N}
     client: {"op": "cancel", "rsc", "operation", "interval_ms"}
                                                   server: {"op": "cancelled", ..., "found": BOOL}
-    client: {"op": "forget", "rsc": ID}           server: {"op": "forgotten", "rsc": ID}
+    client: {"op": "forget", "rsc": ID, "failures_only": BOOL}
+                                                  server: {"op": "forgotten", "rsc": ID}
     client: {"op": "list"}                        server: {"op": "list", ...}
     client: {"op": "ack", "result_seq": N}        server: (nothing)
                                                   server: {"op": "result", "seq": N, "result": {}}
@@ -15,7 +16,6 @@ Pure values and bookkeeping, no I/O.  Messages (docs/interfaces.md has the frame
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,11 +23,7 @@ from typing import Any
 from ocf.calls import AgentCall, AgentRef, AgentResult, ExecStatus
 
 RESULTS_KEPT = 10_000
-OUTPUT_KEPT = 64 * 1024 * 1024
-"""Results, and characters of agent output in them, kept for a client that does not acknowledge;
-then the oldest go."""
-WINDOW = 200
-"""Results that may be on their way to one client before it acknowledges."""
+"""Results kept for a client that does not acknowledge; then the oldest go."""
 
 
 class CallError(ValueError):
@@ -112,20 +108,6 @@ def result_from_json(data: Mapping[str, Any]) -> AgentResult:
         raise CallError(f"not a result ({e})") from e
 
 
-def failed(call: AgentCall, reason: str) -> AgentResult:
-    """The result of a call that nobody can tell the outcome of."""
-    return AgentResult(
-        call_id=call.call_id,
-        rsc=call.rsc,
-        operation=call.operation,
-        interval_ms=call.interval_ms,
-        rc=1,
-        status=ExecStatus.ERROR,
-        exit_reason=reason,
-        user_data=call.user_data,
-    )
-
-
 @dataclass(slots=True)
 class ResultLog:
     """Numbered results until they are acknowledged, and the last one of each operation.
@@ -139,15 +121,13 @@ class ResultLog:
     last: dict[tuple[str, str, int], AgentResult] = field(default_factory=dict)
     last_failed: dict[tuple[str, str, int], AgentResult] = field(default_factory=dict)
     _unacknowledged: dict[int, AgentResult] = field(default_factory=dict)
-    _output: int = 0
 
     def add(self, result: AgentResult) -> int:
         """Number of the new result."""
         seq, self.next_seq = self.next_seq, self.next_seq + 1
         self._unacknowledged[seq] = result
-        self._output += len(result.output)
-        while len(self._unacknowledged) > self.kept or self._output > OUTPUT_KEPT:
-            self._remove(next(iter(self._unacknowledged)))
+        while len(self._unacknowledged) > self.kept:
+            del self._unacknowledged[next(iter(self._unacknowledged))]
             self.dropped += 1
         key = (result.rsc, result.operation, result.interval_ms)
         self.last[key] = result
@@ -155,11 +135,12 @@ class ResultLog:
             self.last_failed[key] = result
         return seq
 
-    def forget(self, rsc: str) -> None:
+    def forget(self, rsc: str, failures_only: bool = False) -> None:
         """Drop what is remembered of a resource; results on their way are not touched."""
-        for kept in (self.last, self.last_failed):
+        for kept in (self.last, self.last_failed):  # in this order: the second is the measure
             for key in [k for k in kept if k[0] == rsc]:
-                del kept[key]
+                if not failures_only or self.last_failed.get(key) == kept[key]:
+                    del kept[key]
 
     def history(self) -> list[AgentResult]:
         """Newest results and newest failed ones, by call number."""
@@ -169,16 +150,7 @@ class ResultLog:
     def acknowledge(self, seq: int) -> None:
         """Forget results up to and including `seq`."""
         for old in [s for s in self._unacknowledged if s <= seq]:
-            self._remove(old)
-
-    def _remove(self, seq: int) -> None:
-        self._output -= len(self._unacknowledged.pop(seq).output)
-
-    def to_send(self, sent: int) -> list[tuple[int, AgentResult]]:
-        """What may go now to a client that was sent all up to number `sent`, in order."""
-        on_the_way = sum(1 for seq in self._unacknowledged if seq <= sent)
-        rest = (item for item in self._unacknowledged.items() if item[0] > sent)
-        return list(itertools.islice(rest, max(0, WINDOW - on_the_way)))
+            del self._unacknowledged[old]
 
     def unacknowledged(self) -> list[tuple[int, AgentResult]]:
         """Results nobody acknowledged, in order."""

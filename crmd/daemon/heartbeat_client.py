@@ -30,8 +30,6 @@ from crmd.messaging import (
 )
 
 RECONNECT_S = 0.05
-MAY_RETURN = frozenset({"restarted", "deaf", "broken"})
-"""Reasons of PeerDown that are no death of the node."""
 QUEUED_MESSAGES = 500
 """Messages kept while heartbeatd is away; beyond, the oldest go (the layers above ask again)."""
 
@@ -83,7 +81,7 @@ def parse_event(frame: dict[str, Any]) -> MessagingEvent | PeerClient | None:
         case {"event": "peer_up", "node": str(node), "generation": int(generation)}:
             return PeerUp(node, generation)
         case {"event": "peer_down", "node": str(node), "clean": bool(clean), "silent_s": silent}:
-            return PeerDown(node, clean, float(silent), str(frame.get("why", "silent")))
+            return PeerDown(node, clean, float(silent))
         case {"event": "link", "node": str(node), "link": str(link), "up": bool(up)}:
             return LinkChanged(node, link, up)
         case {"event": "stalled", "gap_s": gap}:
@@ -110,36 +108,59 @@ def transmit_frame(transmit: Transmit) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Peers:
-    """Which peers crmd believes alive; no I/O, the time is an argument (monotonic seconds)."""
+    """Which peers crmd can talk to; no I/O, the time is an argument (monotonic seconds).
 
-    up: set[str] = field(default_factory=set)
+    A peer is told as up when its heartbeatd is heard *and* its crmd is connected to that: what is
+    sent earlier would reach nobody.  A crmd that was restarted is told as up once more.
+    """
+
+    name: str = "crmd"
+    up: dict[str, int] = field(default_factory=dict)
+    """Living peers and the generation of their heartbeatd."""
+    online: set[str] = field(default_factory=set)
+    """Peers whose crmd is there."""
     doubtful: dict[str, float] = field(default_factory=dict)
-    """Peers whose conversation broke though their node may live: until when they may return."""
+    """Peers that vanished without having been silent for deadtime: until when they may return."""
     deadtime_s: float = 1.0
 
     def snapshot(self, state: HeartbeatState, now: float) -> list[MessagingEvent]:
         """heartbeatd answers (again)."""
         self.deadtime_s = state.deadtime_s
+        self.online = {e["name"] for e in state.raw["nodes"] if self.name in e["clients"]}
         events: list[MessagingEvent] = []
         for name, generation in sorted(state.members.items()):
             events += self.peer_up(PeerUp(name, generation))
-        for name in sorted(self.up - set(state.members)):
+        for name in sorted(set(self.up) - set(state.members)):
             self.doubtful.setdefault(name, now + self.deadtime_s)
         return events
 
     def peer_up(self, event: PeerUp) -> list[MessagingEvent]:
         """A peer is heard, or its heartbeatd began anew."""
         self.doubtful.pop(event.node, None)
-        self.up.add(event.node)
-        return [event]
+        self.up[event.node] = event.generation
+        return [event] if event.node in self.online else []
+
+    def client(self, event: PeerClient) -> list[MessagingEvent]:
+        """A named client of a peer came or went."""
+        if event.client != self.name:
+            return []
+        if not event.online:
+            self.online.discard(event.node)
+            return []
+        is_new = event.node not in self.online
+        self.online.add(event.node)
+        if is_new and event.node in self.up:
+            return [PeerUp(event.node, self.up[event.node])]
+        return []
 
     def peer_down(self, event: PeerDown, now: float) -> list[MessagingEvent]:
-        """A peer left, is silent, or rebooted; or only its heartbeatd began anew."""
-        if event.why in MAY_RETURN and event.node in self.up:
-            self.doubtful.setdefault(event.node, now + self.deadtime_s)
+        """A peer left, is silent, or began anew (then it was not silent for deadtime)."""
+        if not event.clean and event.node in self.up and event.silent_s < self.deadtime_s * 0.9:
+            self.doubtful.setdefault(event.node, now + self.deadtime_s - event.silent_s)
             return []
         self.doubtful.pop(event.node, None)
-        self.up.discard(event.node)
+        self.up.pop(event.node, None)
+        self.online.discard(event.node)
         return [event]
 
     def tick(self, now: float) -> list[MessagingEvent]:
@@ -201,8 +222,8 @@ class HeartbeatClient:
         return self._peer is not None and self._ready.is_set()
 
     def transmit(self, transmit: Transmit) -> bool:
-        """Hand a message over; False: it waits until heartbeatd is back and hears the peers."""
-        if self._peer is None or not self.is_connected or self._queue:
+        """Hand a message over; False: it waits until heartbeatd is back."""
+        if self._peer is None or not self.is_connected:
             self._queue.append(transmit)
             return False
         return self._peer.send(transmit_frame(transmit))
@@ -257,19 +278,16 @@ class HeartbeatClient:
                 self.on_event(PeerDown(entry["name"], entry["left"], entry["silent_s"]))
             for client in entry["clients"]:
                 self.on_event(PeerClient(entry["name"], client, True))
-        self._send_queued()
-
-    def _send_queued(self) -> None:
-        """A new heartbeatd has no hearers before it hears them: what waits, waits for that."""
-        while self._queue and not self.peers.doubtful and self._peer is not None:
-            if not self.is_connected or not self._peer.send(transmit_frame(self._queue[0])):
-                return
-            self._queue.popleft()
+        while self._queue and self._peer is not None and self._peer.is_open:
+            self._peer.send(transmit_frame(self._queue.popleft()))
 
     def _take(self, event: MessagingEvent | PeerClient | None) -> None:
         match event:
             case None:
                 return
+            case PeerClient():
+                self.on_event(event)
+                self._tell(self.peers.client(event))
             case PeerUp():
                 self._tell(self.peers.peer_up(event))
             case PeerDown():
@@ -289,4 +307,3 @@ class HeartbeatClient:
             self._timer = loop.call_at(
                 deadline, lambda: self._tell(self.peers.tick(max(deadline, loop.time())))
             )
-        self._send_queued()

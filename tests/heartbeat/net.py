@@ -24,13 +24,12 @@ def configuration(nodes: str, extra: str = "") -> Config:
     return config
 
 
-def make_node(
-    name: str, config: Config, generation: int, started: float, seed: int = 0, boot: str = ""
-) -> Node:
+def make_node(name: str, config: Config, generation: int, started: float, seed: int = 0) -> Node:
     ring, _ = parse_authkeys(AUTH)
     assert ring is not None
-    uuid, nonce = name.encode().ljust(16, b"."), f"{name}{generation}".ljust(22, "x")
-    identity = Identity(name, uuid, generation, nonce, boot)
+    identity = Identity(
+        name, name.encode().ljust(16, b"."), generation, f"{name}{generation}".ljust(22, "x")
+    )
     return Node(identity, config, ring, random.Random(f"{name}{seed}{generation}"), started)
 
 
@@ -58,8 +57,8 @@ class Net:
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
 
-    def boot(self, name: str, generation: int = 1, boot: str = "") -> None:
-        self.nodes[name] = make_node(name, self.config, generation, self.now, self.seed, boot)
+    def boot(self, name: str, generation: int = 1) -> None:
+        self.nodes[name] = make_node(name, self.config, generation, self.now, self.seed)
         self.told.setdefault(name, [])
 
     def kill(self, name: str) -> None:

@@ -55,3 +55,12 @@ def test_a_silence_is_from_the_last_answer_to_the_next_one():
     assert seen.answered("b", 1.1) is False
     seen.turn(1.025)
     assert seen.answered("a", 2.049) == Silence("a", 1.049, 2.049, pytest.approx(0.02))
+
+
+def test_a_silence_while_the_client_itself_stood_still_is_not_counted():
+    seen = Observer()
+    seen.set_addresses(["a"])
+    seen.turn(1.0)
+    seen.answered("a", 1.0)
+    seen.turn(1.06)
+    assert seen.answered("a", 1.06) is None
