@@ -25,11 +25,33 @@ good), `counts` (instances there; collectives only), `probe_modes` (absent means
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Protocol
 
 from cib.lexical import Role
 from cib.scores import INFINITY
+from crmd.scheduler.parts import (
+    BundleFacts,
+    CloneFacts,
+    Colocation,
+    GroupFacts,
+    HistoryEntry,
+    Location,
+    LossPolicy,
+    MultipleActive,
+    OnFail,
+    OperationConfig,
+    Options,
+    PortMapping,
+    ProbeMode,
+    QuorumPolicy,
+    RecordedFailure,
+    Replica,
+    ResourceHistory,
+    StorageMapping,
+    Ticket,
+    TicketConstraint,
+    Variant,
+)
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -37,48 +59,35 @@ if TYPE_CHECKING:
     from crmd.scheduler.requests import Request
     from crmd.scheduler.unpack.attributes import Attributes
 
-__all__ = ["INFINITY", "Role"]
-
-
-class Variant(IntEnum):
-    """Kinds of resource, lowest first (part 1, 0.2)."""
-
-    PRIMITIVE = 1
-    GROUP = 2
-    CLONE = 3
-    BUNDLE = 4
-
-
-class ProbeMode(IntEnum):
-    """Resource discovery on a node; a higher one wins (part 1, 16.5)."""
-
-    ALWAYS = 0
-    NEVER = 1
-    EXCLUSIVE = 2
-
-
-class OnFail(IntEnum):
-    """Failure strategies by severity (part 1, 12.17)."""
-
-    IGNORE = 0
-    DEMOTE = 1
-    RESTART = 2
-    RESET_REMOTE = 3
-    RESTART_CONTAINER = 4
-    BAN = 5
-    BLOCK = 6
-    STOP = 7
-    STANDBY = 8
-    FENCE = 9
-
-
-class MultipleActive(Enum):
-    """Meta-attribute `multiple-active`."""
-
-    STOP_START = "stop_start"
-    STOP_ONLY = "stop_only"
-    BLOCK = "block"
-    STOP_UNEXPECTED = "stop_unexpected"
+__all__ = [
+    "INFINITY",
+    "BundleFacts",
+    "CloneFacts",
+    "Cluster",
+    "Colocation",
+    "GroupFacts",
+    "HistoryEntry",
+    "Location",
+    "LossPolicy",
+    "MultipleActive",
+    "Node",
+    "OnFail",
+    "OperationConfig",
+    "Options",
+    "PortMapping",
+    "ProbeMode",
+    "QuorumPolicy",
+    "RecordedFailure",
+    "Recorder",
+    "Replica",
+    "Resource",
+    "ResourceHistory",
+    "Role",
+    "StorageMapping",
+    "Ticket",
+    "TicketConstraint",
+    "Variant",
+]
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -121,8 +130,6 @@ class Node:
     """Its `node_state`, if any."""
     failure_attributes: tuple[list[tuple[str, str]], list[tuple[str, str]]] | None = None
     """Cache of `unpack.failcounts`; None: to be collected from `attrs` again."""
-    details: dict[str, object] = field(default_factory=dict)
-    """Free for later stages (cached facts by name)."""
 
     def __repr__(self) -> str:
         return f"<Node {self.name}>"
@@ -151,137 +158,6 @@ class Node:
     @property
     def is_bundle_node(self) -> bool:
         return self.is_guest and self.conn is not None and self.conn.bundle is not None
-
-
-@dataclass(slots=True)
-class OperationConfig:
-    """One `<op>` of a resource, template merged."""
-
-    name: str
-    interval_ms: int
-    enabled: bool
-    role: Role
-    """Its `role` attribute; UNKNOWN when absent."""
-    attrs: dict[str, str]
-    element: etree._Element
-
-
-@dataclass(slots=True, eq=False)
-class HistoryEntry:
-    """One `lrm_rsc_op` of the status section; unknown numbers are -1."""
-
-    id: str
-    task: str
-    interval_ms: int
-    rc: int
-    status: int
-    """Operation status: -1 pending, 0 done, ... (part 1, 12.9)."""
-    call_id: int
-    target_rc: int
-    transition: int
-    """Transition number of the transition key, -1 without a valid key."""
-    transition_uuid: str
-    changed_at: int
-    """`last-rc-change`, seconds since the epoch, -1 when absent."""
-    attrs: dict[str, str]
-
-    @property
-    def is_probe(self) -> bool:
-        return self.task == "monitor" and self.interval_ms == 0
-
-
-@dataclass(slots=True, eq=False)
-class ResourceHistory:
-    """One `lrm_resource` of a node: entries in document order, and sorted oldest first."""
-
-    id: str
-    node: Node
-    attrs: dict[str, str]
-    entries: list[HistoryEntry]
-    resource: Resource | None = None
-    """What the entry was found to belong to while status was read (None: nothing)."""
-    ordered: list[HistoryEntry] = field(default_factory=list)
-    """Sorted by part 1, 12.7; empty until read."""
-
-
-@dataclass(slots=True)
-class RecordedFailure:
-    """An operation kept for display: a failure, a masked probe, an ignored or degraded result."""
-
-    entry: HistoryEntry
-    resource: Resource
-    node: Node
-    masked_probe: bool = False
-
-
-@dataclass(slots=True)
-class GroupFacts:
-    """What only a group has (part 1, 9.1)."""
-
-    ordered: bool = True
-    colocated: bool = True
-
-
-@dataclass(slots=True)
-class CloneFacts:
-    """What only a clone has (part 1, 9.2, 9.3)."""
-
-    max: int = 1
-    node_max: int = 1
-    promoted_max: int = 1
-    promoted_node_max: int = 1
-    ordered: bool = False
-    interleave: bool = False
-    child_element: etree._Element | None = None
-    instances_made: int = 0
-    scores_added: bool = False
-    """Promotion scores went into the instances' tables (22.3)."""
-    promotion_constrained: bool = False
-    promoted_count: int = 0
-    child_id: str = ""
-
-
-@dataclass(slots=True)
-class PortMapping:
-    id: str
-    source: str
-    target: str
-
-
-@dataclass(slots=True)
-class StorageMapping:
-    source: str
-    per_replica: bool
-    target: str
-    options: str | None
-
-
-@dataclass(slots=True)
-class Replica:
-    """One copy of a bundle (part 1, 9.6)."""
-
-    offset: int
-    container: Resource
-    address: str | None = None
-    ip: Resource | None = None
-    remote: Resource | None = None
-    child: Resource | None = None
-    node: Node | None = None
-    """Its bundle node; the replica's own view of it has score 500, mode EXCLUSIVE."""
-
-
-@dataclass(slots=True)
-class BundleFacts:
-    """What only a bundle has (part 1, 9.4 - 9.6)."""
-
-    kind: str
-    """`docker` or `podman`."""
-    image: str
-    promoted_max: int = 0
-    per_host: int = 1
-    replicas: list[Replica] = field(default_factory=list)
-    clone: Resource | None = None
-    """The implicit clone around the bundled primitive."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -334,7 +210,6 @@ class Resource:
     assigned: Node | None = None
     assigned_score: int = 0
     """Score of the assigned node in the table at the moment of placing."""
-    assigned_index: int = -1
     pending_task: str | None = None
     pending_node: Node | None = None
     lock_node: Node | None = None
@@ -380,8 +255,6 @@ class Resource:
     restarting: bool = False
     sees_host_attributes: bool = False
     """Node attributes may be those of a guest's host (part 1, 20.6); set before assignment."""
-    details: dict[str, object] = field(default_factory=dict)
-    """Free for later stages (actions of the resource, cached facts by name)."""
 
     def __repr__(self) -> str:
         return f"<Resource {self.id}>"
@@ -416,104 +289,6 @@ class Resource:
         return self.probe_modes.get(node.index, ProbeMode.ALWAYS)
 
 
-@dataclass(slots=True, eq=False)
-class Location:
-    """A location constraint for one resource (part 1, 16.3 - 16.5)."""
-
-    id: str
-    resource: Resource
-    role: Role
-    """Filter; UNKNOWN means any role."""
-    probe_mode: ProbeMode
-    scores: dict[int, int]
-    """Node index -> score, in the order in which they are applied."""
-
-
-@dataclass(slots=True, eq=False)
-class Colocation:
-    """The dependent goes where the primary is (part 1, 16.6)."""
-
-    id: str
-    score: int
-    dependent: Resource
-    primary: Resource
-    dependent_role: Role = Role.UNKNOWN
-    primary_role: Role = Role.UNKNOWN
-    node_attribute: str = "#uname"
-    explicit: bool = True
-    """Came from the configuration, not from the structure of a group or bundle."""
-    influence: bool = True
-
-
-class LossPolicy(Enum):
-    STOP = "stop"
-    DEMOTE = "demote"
-    FENCE = "fence"
-    FREEZE = "freeze"
-
-
-@dataclass(slots=True, eq=False)
-class Ticket:
-    """A cluster ticket; one never seen is neither granted nor standby (part 1, 11.2)."""
-
-    id: str
-    granted: bool = False
-    standby: bool = False
-    last_granted: int = -1
-    attrs: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(slots=True, eq=False)
-class TicketConstraint:
-    id: str
-    ticket: Ticket
-    resource: Resource
-    role: Role
-    policy: LossPolicy
-
-
-class QuorumPolicy(Enum):
-    """Effective policy (part 1, 4.4)."""
-
-    STOP = "stop"
-    FREEZE = "freeze"
-    IGNORE = "ignore"
-    DEMOTE = "demote"
-    FENCE = "fence"
-
-
-@dataclass(slots=True)
-class Options:
-    """Cluster options that the scheduler reads (part 1, 4.3); times in milliseconds."""
-
-    raw: dict[str, str] = field(default_factory=dict)
-    """As configured, under the names of head (aliases resolved)."""
-    no_quorum_policy: QuorumPolicy = QuorumPolicy.STOP
-    symmetric: bool = True
-    maintenance_mode: bool = False
-    start_failure_is_fatal: bool = True
-    startup_probes: bool = True
-    fencing_enabled: bool = True
-    fencing_action: str = "reboot"
-    fencing_timeout_ms: int = 60_000
-    fence_remote_without_quorum: bool = False
-    have_watchdog: bool = False
-    concurrent_fencing: bool = True
-    startup_fencing: bool = True
-    priority_fencing_delay_ms: int = 0
-    node_pending_timeout_ms: int = 0
-    shutdown_lock: bool = False
-    shutdown_lock_limit_ms: int = 0
-    stop_all: bool = False
-    stop_removed: bool = True
-    cancel_removed: bool = True
-    placement: str = "default"
-    health_strategy: str = "none"
-    health_base: int = 0
-    health: dict[str, int] = field(default_factory=lambda: {"red": 0, "yellow": 0, "green": 0})
-    cluster_name: str | None = None
-
-
 class Recorder(Protocol):
     """Where score terms and their reasons go; part 1 calls it only when one is given."""
 
@@ -534,6 +309,7 @@ class Cluster:
     feature_set: str = ""
     quorate: bool = False
     dc_uuid: str | None = None
+    dc_node: Node | None = None
     have_fence_devices: bool = False
     unfencing_in_use: bool = False
 
@@ -570,11 +346,7 @@ class Cluster:
     """Seconds since the epoch of the earliest instant worth another look."""
     n_resources: int = 0
     """Resource objects made so far; the next `Resource.index`."""
-    n_blocked: int = 0
-    n_disabled: int = 0
     warnings: list[str] = field(default_factory=list)
-    placed: list[Resource] = field(default_factory=list)
-    """Every successful placement in turn, undone ones included (`--show-utilization`)."""
     score_lines: list[str] = field(default_factory=list)
     """Printed scores in the order of events (part 1, 25); only with `record_scores`."""
     record_scores: bool = False

@@ -57,19 +57,19 @@ def read(
     cib: bytes, now: float, *, record_scores: bool = False, explain: Recorder | None = None
 ) -> Cluster:
     """Configuration and status as a working set, criteria applied (phases 1 - 5)."""
-    cluster = unpack(parse(cib), now)
+    cluster = unpack(parse(cib), now, explain)
     cluster.record_scores = record_scores
-    cluster.explain = explain
     apply_criteria(cluster)
     return cluster
 
 
 def assign(cluster: Cluster) -> None:
     """Choose nodes and roles (phases 6 and 8, as far as scores are concerned)."""
-    add_internal_constraints(cluster)
-    report_capacities(cluster, "Original")
-    assign_all(cluster)
-    report_capacities(cluster, "Remaining")
+    with deep_recursion():
+        add_internal_constraints(cluster)
+        report_capacities(cluster, "Original")
+        assign_all(cluster)
+        report_capacities(cluster, "Remaining")
 
 
 @dataclass(slots=True)

@@ -34,15 +34,6 @@ def merge_sort(items: Sequence[T], compare: Callable[[T, T], int]) -> list[T]:
     return out
 
 
-def insert_sorted(items: list[T], new: T, compare: Callable[[T, T], int]) -> None:
-    """Insert before the first element that does not compare lower than `new`."""
-    for i, element in enumerate(items):
-        if compare(new, element) <= 0:
-            items.insert(i, new)
-            return
-    items.append(new)
-
-
 _PRIMES = (
     1, 2, 3, 7, 13, 31, 61, 127, 251, 509, 1021, 2039, 4093, 8191, 16381, 32749, 65521, 131071,
 )  # fmt: skip

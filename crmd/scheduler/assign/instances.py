@@ -13,6 +13,7 @@ from crmd.scheduler.assign.placing import unassign
 from crmd.scheduler.assign.variants import assign
 from crmd.scheduler.model import Cluster, Node, Resource
 from crmd.scheduler.sorting import merge_sort
+from crmd.scheduler.unpack import tables
 from crmd.scheduler.unpack.activity import active_counts, current_node
 
 _NONNEG = Flags(nonneg=True)
@@ -125,15 +126,9 @@ def assign_instances(
         if not instance.unassigned:
             continue
         if assigned >= max_total:
-            _ban_everywhere(cluster, instance)
+            tables.ban_everywhere(cluster, instance, "collective_limit_reached")
         elif _assign_one(cluster, owner, instance, None, max_per_node) is not None:
             assigned += 1
-
-
-def _ban_everywhere(cluster: Cluster, rsc: Resource) -> None:
-    from crmd.scheduler.unpack import tables
-
-    tables.ban_everywhere(cluster, rsc, "collective_limit_reached")
 
 
 def _preferred(cluster: Cluster, owner: Resource, instance: Resource, optimal: int) -> Node | None:

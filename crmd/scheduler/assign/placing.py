@@ -48,7 +48,6 @@ def place(
     rsc.assigned, rsc.assigned_score = node, score
     node.n_assigned += 1
     consume(node, rsc.utilization)
-    cluster.placed.append(rsc)
     report_placement(cluster, rsc, node)
     return True
 

@@ -6,7 +6,7 @@ from lxml import etree
 
 from cib import dates
 from cib.lexical import compare_versions
-from crmd.scheduler.model import Cluster
+from crmd.scheduler.model import Cluster, Recorder
 from crmd.scheduler.unpack import (
     constraints,
     history,
@@ -23,19 +23,23 @@ FEATURE_SET = "3.20.5"
 """The `crm_feature_set` whose rules are implemented."""
 
 
-def unpack(cib: etree._Element, now: float) -> Cluster:
+def unpack(cib: etree._Element, now: float, explain: Recorder | None = None) -> Cluster:
     """Read an upgraded CIB into a new working set (3.1 steps 1 - 9).  `cib` is changed.
 
     A CIB of a newer feature set gives an empty working set, with a warning.
     """
-    cluster = unpack_status(cib, now)
+    cluster = unpack_status(cib, now, explain)
     unpack_constraints(cluster)
     return cluster
 
 
-def unpack_status(cib: etree._Element, now: float) -> Cluster:
-    """The state of the cluster (3.1 steps 1 - 7), as status displays show it."""
+def unpack_status(cib: etree._Element, now: float, explain: Recorder | None = None) -> Cluster:
+    """The state of the cluster (3.1 steps 1 - 7), as status displays show it.
+
+    Failures found in it change scores already: `explain` is told about them.
+    """
     cluster = Cluster(cib=cib, now=now, attributes=Attributes(cib, dates.local(now)))
+    cluster.explain = explain
     options.read_quorum(cluster)
     if compare_versions(cluster.feature_set, FEATURE_SET) > 0:
         cluster.warnings.append(

@@ -6,12 +6,13 @@ Facts: scheduler-1-assignment.md 9.4 - 9.6; scheduler-cases.md, "Constants that 
 
 from __future__ import annotations
 
+import copy
 import re
 from dataclasses import dataclass
 
 from lxml import etree
 
-from cib.lexical import integer_at_least, is_true, parse_boolean
+from cib.lexical import integer_at_least, parse_boolean
 from cib.scores import INFINITY
 from crmd.scheduler.model import (
     BundleFacts,
@@ -23,10 +24,13 @@ from crmd.scheduler.model import (
     Resource,
     StorageMapping,
 )
+from crmd.scheduler.unpack.collectives import bounded
 from crmd.scheduler.unpack.nodes import add_node, add_permanent_attributes, connection_element
 from crmd.scheduler.unpack.resources import link_node, unpack_resource
 
 REPLICA_NODE_SCORE = 500
+MAX_REPLICAS = 500
+"""Most replicas of one bundle that are planned for; each knows the addresses of all."""
 DEFAULT_PORT = "3121"
 REMOTE_DAEMON = "/usr/sbin/pacemaker-remoted"
 KEY_FILE = "/etc/pacemaker/authkey"
@@ -122,7 +126,13 @@ def _describe(cluster: Cluster, bundle: Resource, element: etree._Element) -> _D
         kind=container.tag,
         image=container.get("image") or "",
         promoted_max=promoted_max,
-        replicas=((promoted_max or 1) if replicas is None else integer_at_least(replicas, 1)),
+        replicas=bounded(
+            cluster,
+            bundle.id,
+            "replicas",
+            (promoted_max or 1) if replicas is None else integer_at_least(replicas, 1),
+            MAX_REPLICAS,
+        ),
         per_host=per_host,
         run_command=container.get("run-command"),
         options=container.get("options"),
@@ -182,14 +192,8 @@ def _implicit_clone(bundle_id: str, d: _Description) -> etree._Element:
     for name, value in values.items():
         etree.SubElement(meta, "nvpair", id=f"{clone_id}-meta-{name}", name=name, value=value)
     if d.primitive is not None:
-        _append_copy(clone, d.primitive)
+        clone.append(copy.deepcopy(d.primitive))
     return clone
-
-
-def _append_copy(parent: etree._Element, element: etree._Element) -> None:
-    import copy
-
-    parent.append(copy.deepcopy(element))
 
 
 def _imply_remote_mappings(cluster: Cluster, d: _Description) -> None:
@@ -394,13 +398,3 @@ def _bundle_node(cluster: Cluster, name: str) -> Node:
     node.score = -INFINITY
     node.probe_mode = ProbeMode.NEVER
     return node
-
-
-def is_bundled_primitive(rsc: Resource) -> bool:
-    """The instance inside a replica."""
-    return rsc.replica is not None and rsc.replica.child is rsc
-
-
-def has_true_meta(rsc: Resource, name: str) -> bool:
-    """Whether a meta-attribute is a true boolean."""
-    return is_true(rsc.meta.get(name))

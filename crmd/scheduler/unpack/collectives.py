@@ -5,9 +5,12 @@ Facts: scheduler-1-assignment.md 9.1 - 9.3.
 
 from __future__ import annotations
 
-from cib.lexical import is_true, parse_boolean
+from cib.lexical import is_true
 from crmd.scheduler.model import CloneFacts, Cluster, GroupFacts, Resource
 from crmd.scheduler.unpack.resources import flag_unless_false, minimum, unpack_resource
+
+MAX_INSTANCES = 10_000
+"""Most instances of one clone that are planned for."""
 
 
 def read_group(cluster: Cluster, group: Resource) -> bool:
@@ -33,7 +36,13 @@ def read_clone(cluster: Cluster, clone: Resource) -> bool:
     """Settings of a clone and its instances; False when it has nothing to clone."""
     meta = clone.meta
     facts = clone.clone = CloneFacts(
-        max=minimum(meta, "clone-max", max(1, len(cluster.nodes))),
+        max=bounded(
+            cluster,
+            clone.id,
+            "clone-max",
+            minimum(meta, "clone-max", max(1, len(cluster.nodes))),
+            MAX_INSTANCES,
+        ),
         node_max=minimum(meta, "clone-node-max", 1),
         ordered=is_true(meta.get("ordered")),
         interleave=is_true(meta.get("interleave")),
@@ -103,14 +112,18 @@ def mark_removed(rsc: Resource) -> None:
         mark_removed(child)
 
 
+def bounded(cluster: Cluster, rsc_id: str, what: str, number: int, most: int) -> int:
+    """A number of instances that can be planned: at most `most`."""
+    if number <= most:
+        return number
+    cluster.warnings.append(
+        f"resource {rsc_id}: {what}={number} is more than can be planned; using {most}"
+    )
+    return most
+
+
 def clone_facts(rsc: Resource) -> CloneFacts:
     """Facts of a resource known to be a clone."""
     if rsc.clone is None:
         raise AssertionError(f"{rsc.id} is no clone")
     return rsc.clone
-
-
-def meta_boolean(rsc: Resource, name: str) -> bool | None:
-    """A boolean meta-attribute, None if absent or neither true nor false."""
-    text = rsc.meta.get(name)
-    return None if text is None else parse_boolean(text)

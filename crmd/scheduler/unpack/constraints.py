@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from lxml import etree
 
-from cib.lexical import Role, parse_role
 from crmd.scheduler.model import Cluster
 from crmd.scheduler.requests import OrderElement
 from crmd.scheduler.unpack import colocations, locations, tickets
@@ -37,9 +36,3 @@ def read_constraints(cluster: Cluster) -> None:
                 cluster.warnings.append(
                     f"constraint {element.get('id')}: unknown kind '{element.tag}'; ignored"
                 )
-
-
-def constraint_role(text: str | None) -> Role | None:
-    """A role in a colocation or ticket: Started is no role; None: the constraint is void (16.2)."""
-    role = parse_role(text)
-    return Role.UNKNOWN if role is Role.STARTED else role

@@ -5,6 +5,7 @@ Their state comes from the status section (`node_state`).  Facts: scheduler-1-as
 
 from __future__ import annotations
 
+from bisect import insort_left
 from functools import cmp_to_key
 
 from lxml import etree
@@ -27,10 +28,7 @@ def add_node(cluster: Cluster, node_id: str, name: str, remote: bool, score: int
     cluster.nodes_by_index.append(node)
     cluster.nodes_by_id.setdefault(node_id.lower(), node)
     cluster.nodes_by_name.setdefault(name.lower(), node)
-    at = 0
-    while at < len(cluster.nodes) and compare_names(name, cluster.nodes[at].name) > 0:
-        at += 1
-    cluster.nodes.insert(at, node)
+    insort_left(cluster.nodes, node, key=lambda n: _name_key(n.name))
     return node
 
 
@@ -81,7 +79,9 @@ def add_permanent_attributes(cluster: Cluster, node: Node, element: etree._Eleme
     attrs = node.attrs
     attrs["#uname"], attrs["#id"] = node.name, node.id
     dc = cluster.dc_uuid
-    node.is_dc = dc is not None and dc == node.id and not any(n.is_dc for n in cluster.nodes)
+    node.is_dc = dc is not None and dc == node.id and cluster.dc_node is None
+    if node.is_dc:
+        cluster.dc_node = node
     attrs["#is_dc"] = "true" if node.is_dc else "false"
     cluster_name = cluster.options.cluster_name
     if cluster_name is not None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from lxml import etree
 
-from cib.lexical import is_true
 from crmd.scheduler.model import Cluster, Node, Resource, ResourceHistory, Variant
 from crmd.scheduler.unpack import tables
 from crmd.scheduler.unpack.nodes import remote_node
@@ -51,8 +50,3 @@ def link_launchers(cluster: Cluster) -> None:
         if launcher is not None:
             rsc.launcher = launcher
             launcher.launched.append(rsc)
-
-
-def is_internal(rsc: Resource) -> bool:
-    """Made up by the scheduler, not shown to people unless asked for (6.6)."""
-    return is_true(rsc.meta.get("internal_rsc"))

@@ -136,7 +136,8 @@ def cib(
             f'<lrm id="{i}"><lrm_resources>{node.lrm}</lrm_resources></lrm></node_state>'
         )
     return (
-        f'<cib validate-with="pacemaker-3.9" crm_feature_set="3.16.0" '
+        f'<cib epoch="1" num_updates="0" admin_epoch="0" validate-with="pacemaker-3.9" '
+        f'crm_feature_set="3.16.0" '
         f'have-quorum="{int(quorum)}" dc-uuid="1" execution-date="{NOW}"><configuration>'
         f"<crm_config>{pairs('cluster_property_set', 'opts', given)}</crm_config>"
         f"<nodes>{''.join(node_xml)}</nodes><resources>{resources}</resources>"
