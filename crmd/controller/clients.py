@@ -15,10 +15,11 @@ from crmd.controller.core import Core
 from crmd.controller.events import ClientRequest, Notify, Reply
 from crmd.controller.messages import Answer, Forward
 from crmd.controller.requests import BadRequest, check
+from crmd.replication.edit import EditError, is_query, query
 
 NO_DC_S = 60.0
 """How long a request waits for a DC before it is refused."""
-LOCAL = frozenset(("status", "subscribe", "fence_history", "transition"))
+LOCAL = frozenset(("status", "subscribe", "fence_history"))
 EXIT_USAGE, EXIT_TIMEOUT = 64, 124
 
 
@@ -43,7 +44,6 @@ class Clients:
     pending: dict[int, Pending] = field(default_factory=dict)
     subscribers: set[int] = field(default_factory=set)
     fence_events: list[Any] = field(default_factory=list)
-    graph: str = ""
     _next: int = 1
     _told: str = ""
 
@@ -54,7 +54,7 @@ class Clients:
         except BadRequest as e:
             self._reply(event.client_id, event.tag, refusal(EXIT_USAGE, str(e)))
             return
-        if op in LOCAL:
+        if op in LOCAL or (op == "cib" and is_query(event.payload)):
             self._reply(event.client_id, event.tag, self._local(op, event, state))
             return
         patience = float(event.payload.get("timeout_s", NO_DC_S)) if op == "wait" else NO_DC_S
@@ -83,7 +83,16 @@ class Clients:
                 events = [e for e in self.fence_events if node in (None, e.get("target"))]
                 return {"ok": True, "events": events}
             case _:
-                return {"ok": True, "graph": self.graph or None}
+                return self._query(event.payload["request"])
+
+    def _query(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Reading is answered from our own copy; `in_sync` says whether it follows a DC's."""
+        core = self.core
+        try:
+            outcome = query(core.replica.root, request, core.evaluate)
+        except EditError as e:
+            return {**refusal(e.code, str(e)), "outcome": e.outcome}
+        return {"ok": True, "outcome": outcome, "in_sync": core.in_sync}
 
     def carry(self) -> None:
         """Take to the DC what it has not been asked yet."""

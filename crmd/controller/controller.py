@@ -239,6 +239,9 @@ class Controller:
 
     def _shutdown(self) -> None:
         self.wants_to_leave = self.follower.wants_to_leave = True
+        if self.core.dc is None and not self.core.election.live and not self.lrm.active():
+            self.follower.must_leave = True  # nobody to ask, nothing to stop
+            return
         request = ClientRequest(0, 0, {"op": "shutdown"})
         self.clients.request(request, {})
 

@@ -19,6 +19,7 @@ from crmd.replication.edit import EditError, edit
 from crmd.replication.status import find_node_state, transient_attributes
 from crmd.replication.version import configuration
 from crmd.replication.writer import Waiting
+from crmd.scheduler.graph_xml import to_exp_xml
 
 EXIT_NO_SUCH = 105
 EXIT_UNSAFE = 107
@@ -59,6 +60,10 @@ class Desk:
                 self._confirm(to, payload, message.user)
             case "shutdown":
                 self._shutdown(to, payload)
+            case "transition":
+                newest = self.leader.planner.newest
+                graph = None if newest is None else to_exp_xml(newest).decode()
+                self._answer(to, {"ok": True, "graph": graph})
             case op:
                 self._answer(to, refusal(EXIT_USAGE, f"op {op!r} is not for the DC"))
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from cib.document import FEATURE_SET
 from crmd.controller.bootstrap import bootstrapped
 from crmd.controller.core import Core
 from crmd.controller.events import Remember
@@ -37,7 +38,6 @@ from crmd.replication.status import find_node_state, node_id, transient_attribut
 from crmd.replication.version import Tree, Version, as_list, configuration
 from crmd.replication.writer import Writer
 from crmd.scheduler.transition import Action
-from crmd.transition.results import FEATURE_SET
 
 BOOT_ATTRIBUTE = "#boot"
 """Transient attribute: which boot of the node the others belong to."""

@@ -22,7 +22,7 @@ from crmd.controller.messages import Cancel, Depart, Forget, Run
 from crmd.controller.release import cluster_option, duration_ms, is_true
 from crmd.replication.status import find_operation, transient_attributes
 from crmd.replication.writer import Writer
-from crmd.scheduler.transition import Action, ActionKind
+from crmd.scheduler.transition import Action, ActionKind, Transition
 from crmd.transition.results import (
     TransitionKey,
     call_of,
@@ -63,6 +63,7 @@ class Planner:
     uuid: str = ""
     number: int = 0
     walker: Walker | None = None
+    newest: Transition | None = None
     wanted: str = ""
     not_before: float = 0.0
     in_flight: dict[str, InFlight] = field(default_factory=dict)
@@ -146,7 +147,7 @@ class Planner:
         if self.wanted:
             return  # out of date already; `advance` asks again
         self.number += 1
-        transition = event.decision.transition
+        transition = self.newest = event.decision.transition
         batch, migrations = limits(transition)
         self.walker = Walker(transition, batch, migrations)
         for warning in event.decision.warnings:

@@ -5,7 +5,7 @@ Every request is an object with the member `op`; every answer has `ok` (bool) an
 
 | op | members | answer |
 |---|---|---|
-| `cib` | `request`: `cib.operations.Request` as its `to_json` writes it | `outcome`: the `Outcome` likewise; `durable`: true when a majority holds it on disk, `quorum`: bool |
+| `cib` | `request`: `cib.operations.Request.to_dict()` | `outcome`: `rc`, `xml`, `changed`, `error`, `problems`; a change also has `durable`: true when a majority holds it on disk, `quorum`: bool, perhaps `warning`; a query is answered from the node's own copy, with `in_sync` |
 | `status` | | `node`, `dc`, `state`, `quorum`, `members`, `peers`, `transition`, `round`, `view`, `disk` |
 | `wait` | `timeout_s` | answered when nothing is running or due: `idle`: bool (false: time is up) |
 | `cleanup` | `rsc`, `node`, `operation`, `interval_ms`, all optional; `failures_only` (default true) | `nodes`: those whose history was deleted |
@@ -14,7 +14,7 @@ Every request is an object with the member `op`; every answer has `ok` (bool) an
 | `confirm` | `node` | a person vouches that the node is down |
 | `fence_history` | `node` optional | `events`: list |
 | `shutdown` | `node` optional (default: this one) | accepted; resources move, then it leaves |
-| `transition` | | `graph`: XML of the newest transition or null |
+| `transition` | | `graph`: XML of the DC's newest transition or null |
 | `subscribe` | | `ok`; then `Notify` payloads `{"event": "cib", "version": ...}`, `{"event": "members"}`, ... |
 
 It does not decide anything; `controller.py` answers.  Source: cli.md sections 4 and 6.

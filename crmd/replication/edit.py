@@ -42,6 +42,19 @@ def is_query(payload: Mapping[str, Any]) -> bool:
     return isinstance(request, Mapping) and request.get("call") == Call.QUERY.value
 
 
+def query(root: Tree, words: Mapping[str, Any], evaluate: XPathEvaluator) -> Mapping[str, Any]:
+    """The outcome of a request that only reads. Raises EditError."""
+    try:
+        request = request_from_dict(words)
+    except ValueError as e:
+        raise EditError(EXIT_USAGE, str(e)) from e
+    outcome = perform(root, request, evaluate=evaluate)
+    if outcome.rc:
+        text = outcome.error or outcome.rc.name.lower()
+        raise EditError(int(outcome.rc), text, outcome_words(outcome))
+    return outcome_words(outcome)
+
+
 def edit(
     root: Tree,
     words: Mapping[str, Any],
@@ -89,7 +102,7 @@ def outcome_words(outcome: Outcome) -> dict[str, Any]:
     """An outcome as a JSON object."""
     return {
         "rc": int(outcome.rc),
-        "answer": outcome.answer,
+        "xml": outcome.answer,
         "changed": outcome.changed,
         "error": outcome.error,
         "problems": [str(p) for p in outcome.problems],

@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cib.digest import parameters
+from cib.document import FEATURE_SET
 from crmd.scheduler.transition import Action
 from ocf.calls import AgentCall, AgentRef, AgentResult, ExecStatus
 
-FEATURE_SET = "3.16.1"
-"""`crm_feature_set` of what we write (Debian 12's Pacemaker reads it)."""
 DEFAULT_TIMEOUT_MS = 20_000
 DEGRADED = {190: 0, 191: 8}
 NOT_DIGESTED = frozenset(
