@@ -10,6 +10,7 @@ time; no lxml, no dataclasses, no pathlib.  Facts: ocf.md sections 2 to 5, style
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import time
@@ -18,7 +19,7 @@ from typing import NamedTuple
 
 from ocf.codes import EXIT_REASON_PREFIX, RUNNING, AgentError, Rc
 
-__all__ = ["Action", "Agent", "AgentError", "Param", "Rc", "is_true", "main"]
+__all__ = ["Action", "Agent", "AgentError", "Param", "Rc", "call_target", "is_true", "main"]
 
 _TRUE_WORDS = frozenset({"yes", "true", "1", "YES", "TRUE", "True", "ja", "on", "ON"})
 DEFAULT_TIMEOUT_S = 20.0
@@ -263,3 +264,12 @@ def main(agent: type[Agent], argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(agent(os.environ).usage())
         return int(agent.no_action)
     return int(agent(os.environ, words[0]).run())
+
+
+def call_target(target: str, argv: Sequence[str]) -> int:
+    """Exit code of `module:attribute`: an Agent class, or a function of the argument list."""
+    module, _, attribute = target.partition(":")
+    found = getattr(importlib.import_module(module), attribute)
+    if isinstance(found, type) and issubclass(found, Agent):
+        return main(found, argv)
+    return int(found(argv))

@@ -20,21 +20,12 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
-from ocf.agent import Agent, main
+from ocf.agent import call_target
 from ocf.codes import Rc
 
 PRELOADED = ("sh", "subprocess", "ocf.metadata", "ctypes")
 REQUEST_LIMIT = 1024 * 1024
 """Bytes of one request; larger ones are run by starting an interpreter."""
-
-
-def call_target(target: str, argv: Sequence[str]) -> int:
-    """Exit code of `module:attribute`: an Agent class, or a function of the argument list."""
-    module, _, attribute = target.partition(":")
-    found = getattr(importlib.import_module(module), attribute)
-    if isinstance(found, type) and issubclass(found, Agent):
-        return main(found, argv)
-    return int(found(argv))
 
 
 def preload(targets: Sequence[str]) -> None:

@@ -19,7 +19,7 @@ _LAUNCHER = """#!{python} -IS
 {mark}
 import sys
 sys.path[:0] = {places!r}
-from ocf.forkserver import call_target
+from ocf.agent import call_target
 sys.exit(call_target({target!r}, sys.argv[1:]))
 """
 

@@ -30,7 +30,7 @@ def cold_job(job: Job) -> Job:
     """The same agent by a fresh interpreter."""
     target = job.argv[0]
     code = (
-        "import sys;from ocf.forkserver import call_target;"
+        "import sys;from ocf.agent import call_target;"
         f"sys.exit(call_target({target!r}, sys.argv[1:]))"
     )
     env = {**job.env, "PYTHONPATH": PACKAGE_ROOT}

@@ -6,7 +6,6 @@ For tests and as a template.  Source: ocf.md 12.4 and annex A.
 from __future__ import annotations
 
 import os
-import random
 import sys
 import time
 
@@ -162,7 +161,7 @@ class PacemakerDummy(Dummy):
     def _level(self, level: int) -> Rc:
         if level == 10:
             time.sleep(30)
-        elif level == 20 and random.randrange(5) == 0:
+        elif level == 20 and os.urandom(1)[0] % 5 == 0:
             raise AgentError(Rc.GENERIC, "smoke test at level 20: one in five fails")
         elif level == 30:
             raise AgentError(Rc.GENERIC, "smoke test at level 30: always fails")
