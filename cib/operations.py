@@ -1,8 +1,9 @@
 """Operations on the CIB: a request and a document in, a new document and its patch out.
 
 `perform` never changes the tree it is given: it works on a copy, checks the copy against the
-schema and hands it out whole, or not at all.  It knows no user rights (`cib.acl`), no disk
-(`cib.store`) and no clock; XPath from outside is evaluated by the function that is passed in.
+schema and hands it out whole, or not at all.  It knows no disk (`cib.store`) and no clock; XPath
+from outside is evaluated by the function that is passed in.  It does not evaluate access control
+lists: where they are on, it refuses everybody whom they would bind.
 
 Facts: cli.md section 6 (cibadmin), reliability.md section 8; what is found, created, merged and
 counted was observed on the installed cibadmin (2.1.5) with CIB_file.  Version rule: a change of
@@ -20,12 +21,12 @@ from enum import Enum
 
 from lxml import etree
 
-from cib import document, editing, patch, schema, upgrade
+from cib import digest, document, editing, lexical, patch, schema, upgrade
 from cib.document import Version
 from cib.editing import Refusal
 from cib.results import Rc
 from cib.schema import Problem
-from cib.xmltree import attributes
+from cib.xmltree import attributes, take
 
 
 class Call(Enum):
@@ -99,7 +100,8 @@ def request_from_dict(words: Mapping[str, object]) -> Request:
 class Outcome:
     """What came of a request.
 
-    `cib` is the document afterwards: the same object as before unless `changed`.  `answer` is the
+    `cib` is the document afterwards: the same object as before unless `changed`; then it must be
+    made durable if `configuration_changed` (or its version's first two numbers).  `answer` is the
     XML text for the caller (or lines of paths); `patch` leads from the old to the new document.
     `error` is one line for a person; `problems` are what the schema found, accepted or not.
     """
@@ -151,12 +153,36 @@ def perform(
     configuration; None leaves it, as tools do that work on a file.
     """
     try:
+        _check_rights(cib, request.user)
         if request.call is Call.QUERY:
             return Outcome(Rc.OK, cib, answer=_query(cib, request, evaluate))
         tree = _changed_copy(cib, request, evaluate)
+        if tree is cib:
+            return Outcome(Rc.OK, cib)
     except Refusal as refusal:
         return Outcome(refusal.rc, cib, answer=refusal.answer, error=str(refusal))
     return _accept(cib, tree, request, now)
+
+
+PRIVILEGED = ("", "root", "hacluster")
+"""Users whom access control lists do not bind; the empty name is the cluster itself."""
+
+
+def _check_rights(cib: etree._Element, user: str) -> None:
+    """Where access control is on, refuse everybody it binds: its lists are not evaluated yet."""
+    if user in PRIVILEGED:
+        return
+    values = [
+        nvpair.get("value")
+        for nvpair in cib.iterfind("configuration/crm_config/cluster_property_set/nvpair")
+        if nvpair.get("name") == "enable-acl"
+    ]
+    if any(lexical.is_true(value) for value in values):
+        raise Refusal(
+            Rc.INSUFFICIENT_PRIV,
+            f"user '{user}': enable-acl is on and access control lists are not evaluated by this "
+            "version, so only root and hacluster may read or change the CIB",
+        )
 
 
 # Queries
@@ -296,8 +322,17 @@ def _patched(cib: etree._Element, request: Request) -> etree._Element:
 
 
 def _upgraded(cib: etree._Element) -> etree._Element:
+    if not _is_known_and_old(cib):
+        return cib
     try:
         return upgrade.upgrade(cib).root
+    except upgrade.UpgradeError as problem:
+        raise Refusal(Rc.CONFIG, str(problem)) from problem
+
+
+def _is_known_and_old(cib: etree._Element) -> bool:
+    try:
+        return upgrade.needs_upgrade(cib)
     except upgrade.UpgradeError as problem:
         raise Refusal(Rc.CONFIG, str(problem)) from problem
 
@@ -308,10 +343,12 @@ def _erased(cib: etree._Element) -> etree._Element:
         cib.get("validate-with", document.DEFAULT_SCHEMA),
         Version(was.admin_epoch + 1, was.epoch, was.num_updates),
     )
-    for name in ("crm_feature_set", "dc-uuid", "have-quorum"):
-        value = cib.get(name)
-        if value is not None:
-            tree.set(name, value)
+    version = document.version_of(tree)
+    tree.attrib.clear()
+    tree.attrib.update(cib.attrib)
+    document.set_version(tree, version)
+    for name in digest.VOLATILE:
+        take(tree, name)
     return tree
 
 
@@ -323,16 +360,20 @@ def _raise_epoch(tree: etree._Element) -> None:
 # Acceptance
 
 
+_DURABLE = ("admin_epoch", "epoch", "validate-with", "crm_feature_set")
+
+
 def _accept(
     cib: etree._Element, tree: etree._Element, request: Request, now: float | None
 ) -> Outcome:
-    if document.compact(tree) == document.compact(cib):
-        return Outcome(Rc.OK, cib)
-    reconfigured = request.call is Call.BUMP or _differ(
+    reconfigured = request.call in (Call.BUMP, Call.UPGRADE) or _differ(
         cib.find("configuration"), tree.find("configuration")
     )
+    reshaped = _outline(cib) != _outline(tree)
+    if not (reconfigured or reshaped) and not _differ(cib.find("status"), tree.find("status")):
+        return Outcome(Rc.OK, cib)
     problems: tuple[Problem, ...] = ()
-    if reconfigured or _differ(_bare_root(cib), _bare_root(tree)):
+    if reconfigured or reshaped:
         problems = tuple(schema.validate(tree))
         errors = [p for p in problems if p.fatal]
         if errors and tree.get("validate-with") != "none":
@@ -344,7 +385,7 @@ def _accept(
         Rc.OK,
         tree,
         changed=True,
-        configuration_changed=reconfigured,
+        configuration_changed=reconfigured or any(cib.get(n) != tree.get(n) for n in _DURABLE),
         patch=patch.make(cib, tree),
         problems=problems,
     )
@@ -356,11 +397,10 @@ def _differ(a: etree._Element | None, b: etree._Element | None) -> bool:
     return document.compact(a) != document.compact(b)
 
 
-def _bare_root(root: etree._Element) -> etree._Element:
-    bare = _alone(root)
-    for name in ("admin_epoch", "epoch", "num_updates"):
-        bare.attrib.pop(name, "")
-    return bare
+def _outline(root: etree._Element) -> tuple[object, ...]:
+    """The root's attributes and what stands directly below it."""
+    below = [(child.tag, child.text if isinstance(child, etree._Comment) else "") for child in root]
+    return (attributes(root), below)
 
 
 def _count(tree: etree._Element, request: Request, reconfigured: bool) -> None:
