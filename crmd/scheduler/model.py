@@ -354,6 +354,8 @@ class Cluster:
     """Capacities and placements go into `score_lines` too (part 1, 25.6)."""
     explain: Recorder | None = None
     """Keeps the reason of every score term when set (`crm_simulate --explain`)."""
+    effective: dict[int, tuple[etree._Element, etree._Element | None]] = field(default_factory=dict)
+    """Identity of an element that uses a template -> itself and the merged one."""
     parameters: dict[tuple[int, int], dict[str, str]] = field(default_factory=dict)
     """Cache of instance attributes: (id of the element, node index or -1)."""
     operation_meta: dict[tuple[int, str, int], dict[str, str]] = field(default_factory=dict)

@@ -18,13 +18,12 @@ def limit_by_capacity(cluster: Cluster, rsc: Resource) -> Node | None:
     """Ban nodes that are too small; answers the most capable one when none can hold all (19.9)."""
     if cluster.options.placement == "default":
         return None
-    group = colocated_resources(rsc)
-    if rsc not in group:
-        group.append(rsc)
+    together = colocated_resources(rsc)
+    members = {other.index for other in together}
     total: dict[str, int] = {}
-    for other in group:
+    for other in together:
         if other.unassigned:
-            _add_contribution(other, total, rsc, group)
+            _add_contribution(other, total, members)
     usable, nodes = cluster.usable, cluster.nodes_by_index
     available = [i for i in in_slot_order(cluster, rsc.scores) if usable[i] and rsc.scores[i] >= 0]
     fits = {i: _can_hold(nodes[i], total) for i in available}
@@ -53,10 +52,8 @@ def _sum_into(total: dict[str, int], amounts: dict[str, int]) -> None:
         total[name] = total.get(name, 0) + amount
 
 
-def _add_contribution(
-    rsc: Resource, total: dict[str, int], origin: Resource, group: list[Resource]
-) -> None:
-    """What a resource adds to the sum (19.11)."""
+def _add_contribution(rsc: Resource, total: dict[str, int], together: set[int]) -> None:
+    """What a resource adds to the sum (19.11); `together`: indexes of those counted anyway."""
     if not rsc.unassigned:
         return
     match rsc.variant:
@@ -67,60 +64,60 @@ def _add_contribution(
             cloned = rsc.parent is not None and rsc.parent.clone is not None
             members = rsc.children if colocated or cloned else rsc.children[:1]
             for member in members:
-                if member.unassigned and member not in group:
-                    _add_contribution(member, total, origin, group)
+                if member.unassigned and member.index not in together:
+                    _add_contribution(member, total, together)
         case Variant.CLONE:
-            _add_clone(rsc, total, origin, group)
+            _add_clone(rsc, total, together)
         case Variant.BUNDLE:
             facts = rsc.bundle_facts
             if facts is not None and facts.replicas:
-                _add_contribution(facts.replicas[0].container, total, origin, group)
+                _add_contribution(facts.replicas[0].container, total, together)
 
 
-def _add_clone(
-    clone: Resource, total: dict[str, int], origin: Resource, group: list[Resource]
-) -> None:
+def _add_clone(clone: Resource, total: dict[str, int], together: set[int]) -> None:
     found = False
     for instance in clone.children:
-        if instance in group:
+        if instance.index in together:
             found = True
-        elif any(member in group for member in instance.children):
-            _add_contribution(instance, total, origin, group)
+        elif any(member.index in together for member in instance.children):
+            _add_contribution(instance, total, together)
             found = True
     if not found and clone.children:
-        _add_contribution(clone.children[0], total, origin, group)
+        _add_contribution(clone.children[0], total, together)
 
 
 def colocated_resources(rsc: Resource) -> list[Resource]:
-    """Everything that must be where `rsc` is, newest first (20.7)."""
+    """The resource and everything that must be where it is, newest first (20.7)."""
     found: list[Resource] = []
-    _collect(rsc, rsc, found)
+    _collect(rsc, rsc, found, set())
+    found.reverse()
     return found
 
 
-def _collect(rsc: Resource, origin: Resource, found: list[Resource]) -> None:
-    if rsc in found:
+def _collect(rsc: Resource, origin: Resource, found: list[Resource], seen: set[int]) -> None:
+    """Depth first; `found` is oldest first here."""
+    if rsc.index in seen:
         return
+    seen.add(rsc.index)
+    found.append(rsc)
     if rsc.group is not None:
         cloned = rsc.parent is not None and rsc.parent.clone is not None
         if rsc.group.colocated or cloned:
-            found.insert(0, rsc)
             for member in rsc.children:
-                _collect(member, origin, found)
+                _collect(member, origin, found, seen)
             return
-    found.insert(0, rsc)
     for k in list(this_with_list(rsc)):
         if k.primary is origin or k.score != INFINITY:
             continue
         if affects(k, rsc, k.primary, preview=True) == "location":
-            _collect(k.primary, origin, found)
+            _collect(k.primary, origin, found, seen)
     for k in list(with_this_list(rsc)):
         if k.dependent is origin or k.score != INFINITY:
             continue
         if rsc.clone is not None and k.dependent.clone is None:
             continue
         if affects(k, k.dependent, rsc, preview=True) == "location":
-            _collect(k.dependent, origin, found)
+            _collect(k.dependent, origin, found, seen)
 
 
 def sort_resources(cluster: Cluster) -> None:

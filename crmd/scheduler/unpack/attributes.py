@@ -31,6 +31,7 @@ class Attributes:
     health: HealthScores = NO_HEALTH
     recheck: Recheck = field(default_factory=Recheck)
     base: RuleInput = field(init=False)
+    _sections: dict[str, etree._Element | None] = field(default_factory=dict)
     _compiled: dict[tuple[int, str], tuple[etree._Element, tuple[Block, ...]]] = field(
         default_factory=dict
     )
@@ -42,6 +43,12 @@ class Attributes:
         """Forget the index of ids (elements were appended)."""
         self.references = References(self.root)
         self.base = RuleInput(now=self.now, refs=self.references, recheck=self.recheck)
+
+    def section(self, tag: str) -> etree._Element | None:
+        """The first element of that name anywhere in the document (3.3); looked up once."""
+        if tag not in self._sections:
+            self._sections[tag] = next(self.root.iter(tag), None)
+        return self._sections[tag]
 
     def blocks(
         self, element: etree._Element | None, tag: str, first_id: str | None = None

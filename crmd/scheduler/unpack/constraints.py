@@ -15,7 +15,7 @@ from crmd.scheduler.unpack.references import expand
 
 def read_constraints(cluster: Cluster) -> None:
     """Read every constraint that has an id."""
-    section = next(cluster.cib.iter("constraints"), None)
+    section = cluster.attributes.section("constraints")
     for element in () if section is None else section.iterchildren(etree.Element):
         if element.get("id") is None:
             cluster.warnings.append(f"a constraint '{element.tag}' without id is ignored")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from lxml import etree
 
+from cib import durations
 from cib.lexical import base_name, parse_integer
 from crmd.scheduler.model import Cluster, Node, Resource, ResourceHistory, Role
 from crmd.scheduler.requests import ActionRequest
@@ -90,7 +91,7 @@ def _read_node(cluster: Cluster, node: Node) -> None:
             rsc = removed.add_removed(cluster, history, node)
             launched = launched or rsc.removed_launched
         history.resource = rsc
-        if cluster.options.shutdown_lock and history.entries is not None:
+        if cluster.options.shutdown_lock:
             _read_lock(cluster, history, rsc, node)
         if not history.entries:
             continue
@@ -105,7 +106,7 @@ def _read_lock(cluster: Cluster, history: ResourceHistory, rsc: Resource, node: 
     locked_at = parse_integer(history.attrs.get("shutdown-lock"), 0)
     if locked_at == 0:
         return
-    limit = cluster.options.shutdown_lock_limit_ms // 1000
+    limit = durations.seconds_of(cluster.options.shutdown_lock_limit_ms)
     if limit > 0 and int(cluster.now) > locked_at + limit:
         cluster.requests.append(ActionRequest(2, rsc, "lrm_delete", node, managed=rsc.managed))
         return

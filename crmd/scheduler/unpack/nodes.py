@@ -53,7 +53,7 @@ def by_name(nodes: list[Node]) -> list[Node]:
 
 def read_nodes(cluster: Cluster) -> None:
     """The `nodes` section, in document order; an entry of unknown type ends the reading (6.1)."""
-    section = next(cluster.cib.iter("nodes"), None)
+    section = cluster.attributes.section("nodes")
     if section is None:
         return
     for element in section.iterchildren("node"):
@@ -124,7 +124,7 @@ def remote_node(cluster: Cluster, name: str) -> Node:
 
 def add_implied_remote_nodes(cluster: Cluster) -> None:
     """Nodes of connections and guests; guests get a connection element of their own (6.4)."""
-    section = next(cluster.cib.iter("resources"), None)
+    section = cluster.attributes.section("resources")
     if section is None:
         return
     taken = {e.get("id") for e in section.iter("primitive")}

@@ -87,7 +87,7 @@ def _unpack_meta(cluster: Cluster, rsc: Resource, task: str, interval_ms: int) -
         shortest = _shortest_monitor(rsc)
         if shortest is not None and "timeout" in shortest.attrs:
             meta["timeout"] = shortest.attrs["timeout"]
-    defaults = next(cluster.cib.iter("op_defaults"), None)
+    defaults = cluster.attributes.section("op_defaults")
     cluster.attributes.merge(defaults, "meta_attributes", meta, given)
     meta.pop("id", None)
     meta.pop("interval", None)

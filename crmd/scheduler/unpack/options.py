@@ -85,7 +85,7 @@ class _Reader:
 def read_options(cluster: Cluster) -> None:
     """Fill `cluster.options` from the first `crm_config` of the document."""
     raw: dict[str, str] = {}
-    config = next(cluster.cib.iter("crm_config"), None)
+    config = cluster.attributes.section("crm_config")
     cluster.attributes.merge(config, "cluster_property_set", raw, first_id="cib-bootstrap-options")
     reader = _Reader(cluster, raw)
     o = cluster.options = Options(raw=raw)

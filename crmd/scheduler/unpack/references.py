@@ -21,7 +21,7 @@ _SIDES = {
 
 def read_tags(cluster: Cluster) -> None:
     """`tags/tag`: id -> member ids in order, without duplicates (10.1)."""
-    section = next(cluster.cib.iter("tags"), None)
+    section = cluster.attributes.section("tags")
     for tag in () if section is None else section.iterchildren("tag"):
         tag_id = tag.get("id")
         if tag_id is None:

@@ -37,7 +37,7 @@ _VARIANTS = {
 
 def read_resources(cluster: Cluster) -> None:
     """The `resources` section; then launchers, connections, and the order by priority."""
-    section = next(cluster.cib.iter("resources"), None)
+    section = cluster.attributes.section("resources")
     children = [] if section is None else list(section.iterchildren(etree.Element))
     for element in children:
         if element.tag == "template":
@@ -146,7 +146,7 @@ def _read_meta(cluster: Cluster, rsc: Resource) -> None:
         for name, value in inherited.items():
             meta.setdefault(name, value)
         ancestor = ancestor.parent
-    defaults = next(cluster.cib.iter("rsc_defaults"), None)
+    defaults = cluster.attributes.section("rsc_defaults")
     attributes.merge(defaults, "meta_attributes", meta, given)
     if rsc.parent is not None:
         for name, value in rsc.parent.meta.items():

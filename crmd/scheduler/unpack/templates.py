@@ -13,18 +13,27 @@ from crmd.scheduler.model import Cluster
 
 
 def effective_element(cluster: Cluster, element: etree._Element) -> etree._Element | None:
-    """The element itself, or template and own children merged; None: the template is no good."""
-    name = element.get("template")
-    if name is None:
+    """The element itself, or template and own children merged; None: the template is no good.
+
+    Merged once per element, however many instances are made of it.
+    """
+    if element.get("template") is None:
         return element
+    known = cluster.effective.get(id(element))
+    if known is None:
+        known = cluster.effective[id(element)] = (element, _merge(cluster, element))
+    return known[1]
+
+
+def _merge(cluster: Cluster, element: etree._Element) -> etree._Element | None:
+    name = element.get("template") or ""
     own_id = element.get("id")
     if name == own_id:
         cluster.warnings.append(f"resource {own_id}: it is its own template; ignored")
         return None
-    template = None
-    section = next(cluster.cib.iter("resources"), None)
-    if section is not None:
-        template = next((t for t in section.iterchildren("template") if t.get("id") == name), None)
+    template = cluster.attributes.references.find("template", name)
+    if template is not None and template.getparent() is not cluster.attributes.section("resources"):
+        template = None
     if template is None:
         cluster.warnings.append(f"resource {own_id}: no template '{name}'; ignored")
         return None
