@@ -18,6 +18,8 @@ from crmd.daemon.paths import ROOT_VARIABLE, Paths
 
 _KEPT = ("PYTHONPATH", "TZ", "NOTIFY_SOCKET", ROOT_VARIABLE)
 _KEPT_PREFIX = "PACEKEEPER_"
+NICE = {"crmd": -10, "schedulerd": -10}
+"""They decide for the whole cluster and start no programs that would inherit it."""
 SAFE_PATH = "/sbin:/bin:/usr/sbin:/usr/bin"
 
 
@@ -89,6 +91,8 @@ def spawn(name: str, module: str, arguments: list[str], paths: Paths) -> Process
     finally:
         os.close(errors)
         os.close(null)
+    with contextlib.suppress(PermissionError):  # without the right to it: as everybody else
+        os.setpriority(os.PRIO_PROCESS, pid, NICE.get(name, 0))
     return Process(name, pid, os.pidfd_open(pid), is_child=True)
 
 
