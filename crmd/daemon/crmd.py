@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, assert_never
 
+from cib import xpath_guard
 from crmd.controller import events as ev
 from crmd.controller.controller import Controller
 from crmd.daemon import disk, ipc, log, processes
@@ -49,7 +50,7 @@ class Crmd:
         self._paths = paths
         self._log = logger
         self._loop = asyncio.get_running_loop()
-        self._controller = Controller()
+        self._controller = Controller(evaluate=xpath_guard.evaluate)
         self._inbox: deque[ev.Event] = deque()
         self._is_draining = False
         self.is_started = False
