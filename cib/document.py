@@ -160,9 +160,7 @@ def empty(schema: str = DEFAULT_SCHEMA, version: Version = Version(0, 1, 0)) -> 
     root = etree.Element("cib")
     root.set("crm_feature_set", FEATURE_SET)
     root.set("validate-with", schema)
-    root.set("epoch", str(version.epoch))
-    root.set("num_updates", str(version.num_updates))
-    root.set("admin_epoch", str(version.admin_epoch))
+    set_version(root, version)
     configuration = etree.SubElement(root, "configuration")
     for name in ("crm_config", "nodes", "resources", "constraints"):
         etree.SubElement(configuration, name)

@@ -259,10 +259,13 @@ def _changed_copy(
     found = _found(tree, request, evaluate)
     match request.call:
         case Call.CREATE:
-            editing.create(_parent_for_create(tree, request, found), _given(request))
+            editing.create(_first_or_new(tree, request, found), _given(request))
         case Call.MODIFY:
             options = editing.Merge(request.allow_create, request.score)
-            editing.modify(_first(found, request), _given(request), options)
+            given = _given(request)
+            whole = given.tag == request.section
+            target = _first_or_new(tree, request, found) if whole else _first(found, request)
+            editing.modify(target, given, options)
         case Call.REPLACE:
             return _replaced(tree, request, _first(found, request))
         case Call.DELETE if request.xpath is not None:
@@ -290,9 +293,10 @@ def _first(found: list[etree._Element], request: Request) -> etree._Element:
     return found[0]
 
 
-def _parent_for_create(
+def _first_or_new(
     tree: etree._Element, request: Request, found: list[etree._Element]
 ) -> etree._Element:
+    """The section asked for; a section of the configuration that is missing is made."""
     configuration = tree.find("configuration")
     missing = request.section in document.CONFIGURATION_SECTIONS and request.xpath is None
     if not found and missing and configuration is not None:

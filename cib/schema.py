@@ -94,9 +94,7 @@ def _explain(root: etree._Element, grammar: schema_model.Grammar) -> Iterator[Pr
             if child.tag in model.children or _may_contain(grammar, model, str(child.tag)):
                 known.append(child)
             else:
-                yield _problem(
-                    child, f"has no place in <{element.tag}>", _remedy_for(model, grammar)
-                )
+                yield _problem(child, f"has no place in <{element.tag}>", _remedy_for(model))
         pending.extend(reversed(known))
         if element.get("id-ref") is None:
             yield from _explain_contents(element)
@@ -106,7 +104,7 @@ def _may_contain(grammar: schema_model.Grammar, model: schema_model.ElementModel
     return tag in grammar.elements and tag in model.children
 
 
-def _remedy_for(model: schema_model.ElementModel, grammar: schema_model.Grammar) -> str:
+def _remedy_for(model: schema_model.ElementModel) -> str:
     if not model.children:
         return "remove it"
     return f"only {', '.join(sorted(model.children))} may stand there"

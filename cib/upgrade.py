@@ -17,7 +17,7 @@ from lxml import etree
 
 from cib import scores
 from cib.upgrade_legacy import from_series_1_and_2
-from cib.xmltree import children, remove, take, unique_id
+from cib.xmltree import Ids, children, remove, take
 
 NEWEST = "pacemaker-4.0"
 """What `validate-with` says after an upgrade."""
@@ -84,10 +84,11 @@ def upgrade(root: etree._Element, *, in_place: bool = False) -> Upgraded:
     notes: list[str] = []
     configuration = tree.find("configuration")
     if configuration is not None:
+        ids = Ids(configuration)
         if version is not None and version < (3, 0):
-            from_series_1_and_2(configuration, notes.append)
+            from_series_1_and_2(configuration, ids, notes.append)
         if version is None or version < (4, 0):
-            _to_series_4(configuration, notes.append)
+            _to_series_4(configuration, ids, notes.append)
     if version is not None and version < (4, 0):
         tree.set("validate-with", NEWEST)
     return Upgraded(tree, root.get("validate-with", "none"), tuple(notes))
@@ -96,16 +97,16 @@ def upgrade(root: etree._Element, *, in_place: bool = False) -> Upgraded:
 Note = Callable[[str], None]
 
 
-def _to_series_4(configuration: etree._Element, note: Note) -> None:
+def _to_series_4(configuration: etree._Element, ids: Ids, note: Note) -> None:
     _drop_unsupported_resources(configuration, note)
-    _convert_masters(configuration, note)
+    _convert_masters(configuration, ids, note)
     _convert_bundles(configuration)
-    _normalise_sets(configuration, note)
+    _normalise_sets(configuration, ids, note)
     _rename_options(configuration, note)
     _drop_attributes(configuration, note)
-    _convert_lifetimes(configuration, note)
-    _split_locations(configuration)
-    _convert_ping_nodes(configuration, note)
+    _convert_lifetimes(configuration, ids, note)
+    _split_locations(configuration, ids)
+    _convert_ping_nodes(configuration, ids, note)
 
 
 # Resources
@@ -166,7 +167,7 @@ def _drop_references(configuration: etree._Element, gone: set[str]) -> None:
                     remove(holder)
 
 
-def _convert_masters(configuration: etree._Element, note: Note) -> None:
+def _convert_masters(configuration: etree._Element, ids: Ids, note: Note) -> None:
     for master in list(configuration.iter("master")):
         ident = master.get("id", "")
         for block in master.iterchildren("meta_attributes"):
@@ -176,7 +177,7 @@ def _convert_masters(configuration: etree._Element, note: Note) -> None:
         promoting = etree.Element(
             "meta_attributes",
             {
-                "id": unique_id(configuration, f"{ident}-promotable-meta_attributes"),
+                "id": ids.unique(f"{ident}-promotable-meta_attributes"),
                 "score": "INFINITY",
             },
         )
@@ -184,7 +185,7 @@ def _convert_masters(configuration: etree._Element, note: Note) -> None:
             promoting,
             "nvpair",
             {
-                "id": unique_id(configuration, f"{ident}-promotable"),
+                "id": ids.unique(f"{ident}-promotable"),
                 "name": "promotable",
                 "value": "true",
             },
@@ -204,7 +205,7 @@ def _convert_bundles(configuration: etree._Element) -> None:
 # Name/value sets
 
 
-def _normalise_sets(configuration: etree._Element, note: Note) -> None:
+def _normalise_sets(configuration: etree._Element, ids: Ids, note: Note) -> None:
     referenced = {e.get("id-ref") for e in configuration.iter("nvpair") if e.get("id-ref")}
     by_id: dict[str, etree._Element] = {}
     for nvpair in configuration.iter("nvpair"):
@@ -214,7 +215,7 @@ def _normalise_sets(configuration: etree._Element, note: Note) -> None:
         parent = block.getparent()
         if parent is not None and (not parents or parents[-1] is not parent):
             parents.append(parent)
-        _inline_named_references(configuration, block, by_id)
+        _inline_named_references(ids, block, by_id)
         _drop_dead_pairs(block, referenced, note)
     for parent in parents:
         for tag in sorted(_SET_TAGS):
@@ -222,7 +223,7 @@ def _normalise_sets(configuration: etree._Element, note: Note) -> None:
 
 
 def _inline_named_references(
-    configuration: etree._Element, block: etree._Element, by_id: dict[str, etree._Element]
+    ids: Ids, block: etree._Element, by_id: dict[str, etree._Element]
 ) -> None:
     for nvpair in block.iterchildren("nvpair"):
         name, wanted = nvpair.get("name"), nvpair.get("id-ref")
@@ -230,7 +231,7 @@ def _inline_named_references(
         if target is None or name is None:
             continue
         value = target.get("value")
-        ident = unique_id(configuration, f"{block.get('id', 'nvset')}-{name}")
+        ident = ids.unique(f"{block.get('id', 'nvset')}-{name}")
         nvpair.attrib.clear()
         nvpair.set("id", ident)
         nvpair.set("name", name)
@@ -324,12 +325,12 @@ def _drop_pairs(owner: etree._Element, names: tuple[str, ...]) -> None:
 # Constraints
 
 
-def _convert_lifetimes(configuration: etree._Element, note: Note) -> None:
+def _convert_lifetimes(configuration: etree._Element, ids: Ids, note: Note) -> None:
     for lifetime in list(configuration.iter("lifetime")):
         constraint = lifetime.getparent()
         assert constraint is not None
         if constraint.tag == "rsc_location":
-            _fold_lifetime(configuration, constraint, lifetime)
+            _fold_lifetime(ids, constraint, lifetime)
         else:
             note(f"{constraint.tag} {constraint.get('id')}: lifetime is not supported; dropped")
         remove(lifetime)
@@ -338,19 +339,17 @@ def _convert_lifetimes(configuration: etree._Element, note: Note) -> None:
 _RULE_RESULTS = ("score", "score-attribute", "role")
 
 
-def _fold_lifetime(
-    configuration: etree._Element, location: etree._Element, lifetime: etree._Element
-) -> None:
+def _fold_lifetime(ids: Ids, location: etree._Element, lifetime: etree._Element) -> None:
     """Make a location's rules (or its node and score) hold only while a lifetime rule does."""
     limits = list(lifetime.iterchildren("rule"))
     ident = location.get("id", "")
     rules = list(location.iterchildren("rule"))
     if not rules:
-        rules = [_rule_of_node(configuration, location)]
+        rules = [_rule_of_node(ids, location)]
         location.append(rules[0])
     for number, rule in enumerate(rules):
         wrapper = etree.Element("rule", {"boolean-op": "and"})
-        wrapper.set("id", unique_id(configuration, f"{ident}-lifetime-rule-{number}"))
+        wrapper.set("id", ids.unique(f"{ident}-lifetime-rule-{number}"))
         for name in _RULE_RESULTS:
             value = take(rule, name)
             if value is not None:
@@ -358,7 +357,7 @@ def _fold_lifetime(
         location.replace(rule, wrapper)
         wrapper.append(rule)
         either = etree.SubElement(wrapper, "rule", {"boolean-op": "or"})
-        either.set("id", unique_id(configuration, f"{ident}-lifetime-any-{number}"))
+        either.set("id", ids.unique(f"{ident}-lifetime-any-{number}"))
         for limit in limits:
             limited = copy.deepcopy(limit)
             for name in _RULE_RESULTS:
@@ -366,15 +365,15 @@ def _fold_lifetime(
             either.append(limited)
 
 
-def _rule_of_node(configuration: etree._Element, location: etree._Element) -> etree._Element:
+def _rule_of_node(ids: Ids, location: etree._Element) -> etree._Element:
     ident = location.get("id", "")
-    rule = etree.Element("rule", {"id": unique_id(configuration, f"{ident}-rule")})
+    rule = etree.Element("rule", {"id": ids.unique(f"{ident}-rule")})
     rule.set("score", take(location, "score") or "0")
     etree.SubElement(
         rule,
         "expression",
         {
-            "id": unique_id(configuration, f"{ident}-rule-expr"),
+            "id": ids.unique(f"{ident}-rule-expr"),
             "attribute": "#uname",
             "operation": "eq",
             "value": take(location, "node") or "",
@@ -383,7 +382,7 @@ def _rule_of_node(configuration: etree._Element, location: etree._Element) -> et
     return rule
 
 
-def _split_locations(configuration: etree._Element) -> None:
+def _split_locations(configuration: etree._Element, ids: Ids) -> None:
     """One constraint per top-level rule, in the same place, with the same attributes."""
     for location in list(configuration.iter("rsc_location")):
         rules = list(location.iterchildren("rule"))
@@ -394,7 +393,7 @@ def _split_locations(configuration: etree._Element) -> None:
         for number, rule in enumerate(rules[1:], start=1):
             part = etree.Element("rsc_location")
             part.attrib.update(location.attrib)
-            part.set("id", unique_id(configuration, f"{location.get('id')}-{number}"))
+            part.set("id", ids.unique(f"{location.get('id')}-{number}"))
             for other in location:
                 if other.tag != "rule":
                     part.append(copy.deepcopy(other))
@@ -402,7 +401,7 @@ def _split_locations(configuration: etree._Element) -> None:
             parent.insert(place + number, part)
 
 
-def _convert_ping_nodes(configuration: etree._Element, note: Note) -> None:
+def _convert_ping_nodes(configuration: etree._Element, ids: Ids, note: Note) -> None:
     for node in configuration.iter("node"):
         if node.get("type") != "ping":
             continue
@@ -415,7 +414,7 @@ def _convert_ping_nodes(configuration: etree._Element, note: Note) -> None:
             constraints,
             "rsc_location",
             {
-                "id": unique_id(configuration, f"{node.get('id', uname)}-ping-node"),
+                "id": ids.unique(f"{node.get('id', uname)}-ping-node"),
                 "rsc-pattern": ".*",
                 "node": uname,
                 "score": "-INFINITY",

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from lxml import etree
 
 from cib import scores
-from cib.xmltree import remove, take, unique_id
+from cib.xmltree import Ids, remove, take
 
 Note = Callable[[str], None]
 
@@ -27,17 +27,17 @@ _TO_RSC_DEFAULTS = {
 _FAILURE_STICKINESS = ("default-resource-failure-stickiness", "resource-failure-stickiness")
 
 
-def from_series_1_and_2(configuration: etree._Element, note: Note) -> None:
+def from_series_1_and_2(configuration: etree._Element, ids: Ids, note: Note) -> None:
     """Bring a configuration of series 1 or 2 into the form of series 3."""
     for node in configuration.iter("node"):
         if node.get("type") == "normal":
             node.set("type", "member")
     _hyphenate(configuration)
-    _move_defaults(configuration, note)
-    _convert_failure_stickiness(configuration, note)
-    _convert_isolation(configuration, note)
+    _move_defaults(configuration, ids, note)
+    _convert_failure_stickiness(configuration, ids, note)
+    _convert_isolation(configuration, ids, note)
     for operation in list(configuration.iter("op")):
-        _convert_operation(configuration, operation)
+        _convert_operation(ids, operation)
     for colocation in configuration.iter("rsc_colocation"):
         if take(colocation, "score-attribute") is not None:
             note(
@@ -53,7 +53,7 @@ def _hyphenate(configuration: etree._Element) -> None:
                 nvpair.set("name", name.replace("_", "-"))
 
 
-def _default_block(configuration: etree._Element, section: str) -> etree._Element:
+def _default_block(configuration: etree._Element, ids: Ids, section: str) -> etree._Element:
     """The set of lowest precedence in `rsc_defaults` or `op_defaults`, made if missing."""
     holder = configuration.find(section)
     if holder is None:
@@ -62,19 +62,21 @@ def _default_block(configuration: etree._Element, section: str) -> etree._Elemen
     for block in holder.iterchildren("meta_attributes"):
         if block.get("id") == ident:
             return block
-    block = etree.Element("meta_attributes", {"id": unique_id(configuration, ident)})
+    block = etree.Element("meta_attributes", {"id": ids.unique(ident)})
     block.set("score", "-INFINITY")
     holder.insert(0, block)
     return block
 
 
-def _add_default(configuration: etree._Element, section: str, name: str, value: str) -> None:
-    block = _default_block(configuration, section)
-    pair = {"id": unique_id(configuration, f"{section}-{name}"), "name": name, "value": value}
+def _add_default(
+    configuration: etree._Element, ids: Ids, section: str, name: str, value: str
+) -> None:
+    block = _default_block(configuration, ids, section)
+    pair = {"id": ids.unique(f"{section}-{name}"), "name": name, "value": value}
     etree.SubElement(block, "nvpair", pair)
 
 
-def _move_defaults(configuration: etree._Element, note: Note) -> None:
+def _move_defaults(configuration: etree._Element, ids: Ids, note: Note) -> None:
     for block in configuration.iter("cluster_property_set"):
         for nvpair in list(block.iterchildren("nvpair")):
             name, value = nvpair.get("name", ""), nvpair.get("value")
@@ -86,11 +88,11 @@ def _move_defaults(configuration: etree._Element, note: Note) -> None:
                 continue
             remove(nvpair)
             if value is not None:
-                _add_default(configuration, section, new_name, value)
+                _add_default(configuration, ids, section, new_name, value)
                 note(f"cluster option {name}: now {new_name} in {section}")
 
 
-def _convert_failure_stickiness(configuration: etree._Element, note: Note) -> None:
+def _convert_failure_stickiness(configuration: etree._Element, ids: Ids, note: Note) -> None:
     for nvpair in list(configuration.iter("nvpair")):
         name = nvpair.get("name", "")
         block = nvpair.getparent()
@@ -103,12 +105,12 @@ def _convert_failure_stickiness(configuration: etree._Element, note: Note) -> No
             continue
         remove(nvpair)
         if lowest:
-            _add_default(configuration, "rsc_defaults", "migration-threshold", "1")
+            _add_default(configuration, ids, "rsc_defaults", "migration-threshold", "1")
         else:
             note(f"{name}: no longer supported; dropped")
 
 
-def _convert_isolation(configuration: etree._Element, note: Note) -> None:
+def _convert_isolation(configuration: etree._Element, ids: Ids, note: Note) -> None:
     for resource in configuration.iter("primitive", "group", "clone", "master", "template"):
         for block in resource.iterchildren("meta_attributes"):
             isolated = [
@@ -121,11 +123,11 @@ def _convert_isolation(configuration: etree._Element, note: Note) -> None:
                 if nvpair in isolated or nvpair.get("name") == "target-role":
                     remove(nvpair)
             pair = {"name": "target-role", "value": "Stopped"}
-            pair["id"] = unique_id(configuration, f"{block.get('id', 'meta')}-target-role")
+            pair["id"] = ids.unique(f"{block.get('id', 'meta')}-target-role")
             etree.SubElement(block, "nvpair", pair)
 
 
-def _convert_operation(configuration: etree._Element, operation: etree._Element) -> None:
+def _convert_operation(ids: Ids, operation: etree._Element) -> None:
     for block in list(operation.iterchildren("instance_attributes")):
         moved = [p for p in block.iterchildren("nvpair") if p.get("name") in _OPERATION_OPTIONS]
         if not moved:
@@ -134,16 +136,16 @@ def _convert_operation(configuration: etree._Element, operation: etree._Element)
         if meta is None:
             meta = etree.SubElement(operation, "meta_attributes")
             ident = f"{operation.get('id', 'op')}-meta_attributes"
-            meta.set("id", unique_id(configuration, ident))
+            meta.set("id", ids.unique(ident))
         for nvpair in moved:
             remove(nvpair)
             meta.append(nvpair)
         if block.find("nvpair") is None and block.find("rule") is None:
             remove(block)
-    _move_requires(configuration, operation)
+    _move_requires(ids, operation)
 
 
-def _move_requires(configuration: etree._Element, operation: etree._Element) -> None:
+def _move_requires(ids: Ids, operation: etree._Element) -> None:
     """`requires` of an operation counts for start and promote only, as the resource's own."""
     found = [take(operation, "requires") or ""] if operation.get("requires") else []
     for block in operation.iterchildren("meta_attributes"):
@@ -158,8 +160,8 @@ def _move_requires(configuration: etree._Element, operation: etree._Element) -> 
     meta = resource.find("meta_attributes")
     if meta is None:
         meta = etree.Element("meta_attributes")
-        meta.set("id", unique_id(configuration, f"{resource.get('id')}-meta_attributes"))
+        meta.set("id", ids.unique(f"{resource.get('id')}-meta_attributes"))
         resource.insert(0, meta)
     if all(p.get("name") != "requires" for p in meta.iterchildren("nvpair")):
-        ident = unique_id(configuration, f"{meta.get('id')}-requires")
+        ident = ids.unique(f"{meta.get('id')}-requires")
         etree.SubElement(meta, "nvpair", {"id": ident, "name": "requires", "value": found[0]})

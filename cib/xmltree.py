@@ -27,14 +27,20 @@ def children(element: etree._Element) -> list[etree._Element]:
     return list(element.iterchildren(etree.Element))
 
 
-def unique_id(root: etree._Element, wanted: str) -> str:
-    """`wanted`, or `wanted-1`, `wanted-2`, ... : the first that no element of the tree has."""
-    taken = {e.get("id") for e in root.iter(etree.Element)}
-    candidate, number = wanted, 0
-    while candidate in taken:
-        number += 1
-        candidate = f"{wanted}-{number}"
-    return candidate
+class Ids:
+    """The ids of a tree, to make new ones that none of them is."""
+
+    def __init__(self, root: etree._Element) -> None:
+        self._taken = {e.get("id") for e in root.iter(etree.Element)}
+
+    def unique(self, wanted: str) -> str:
+        """`wanted`, or `wanted-1`, `wanted-2`, ...: the first that is free, and is taken now."""
+        candidate, number = wanted, 0
+        while candidate in self._taken:
+            number += 1
+            candidate = f"{wanted}-{number}"
+        self._taken.add(candidate)
+        return candidate
 
 
 def take(element: etree._Element, name: str) -> str | None:

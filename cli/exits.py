@@ -125,11 +125,3 @@ def describe(status: int) -> str:
 
 
 _NUMBERS = frozenset(int(e) for e in Exit)
-
-
-class CliError(Exception):
-    """A command ends here: `code` is the exit status, the text one line for the person."""
-
-    def __init__(self, code: Exit, text: str) -> None:
-        super().__init__(text)
-        self.code = code

@@ -37,8 +37,11 @@ _ONCE = frozenset(
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,15})\Z")
 _TEXTS = frozenset(
-    {"id", "name", "node", "value", "resource", "spec", "ticket", "version", "cib_node"}
-)
+    (
+        "id", "name", "node", "value", "resource", "spec", "ticket", "version", "cib_node",
+        "text", "advice",
+    )
+)  # fmt: skip
 """Attributes that stay text even where they look like something else."""
 
 
@@ -52,7 +55,7 @@ def result_document(
     """The whole result as a tree."""
     root = etree.Element("pacemaker-result")
     root.set("api-version", API_VERSION)
-    root.set("request", " ".join((tool, *argv)))
+    root.set("request", " ".join((tool, *(_quoted(word) for word in argv))))
     root.extend(list(elements))
     status = etree.SubElement(root, "status", {"code": str(int(code)), "message": _words(code)})
     if errors:
@@ -60,6 +63,20 @@ def result_document(
         for text in errors:
             etree.SubElement(listed, "error").text = text
     return root
+
+
+def _quoted(word: str) -> str:
+    """A word of the command line, in single quotes where a shell would split it."""
+    if word and not any(c.isspace() or c in "'\"" for c in word):
+        return word
+    return "'" + word.replace("'", "'\\''") + "'"
+
+
+def text_element(tag: str, text: str) -> etree._Element:
+    """An element that holds a whole text, XML included, as it is."""
+    element = etree.Element(tag)
+    element.text = etree.CDATA(text)
+    return element
 
 
 def _words(code: int) -> str:

@@ -7,7 +7,7 @@ there is no total order over senders.  Source: architecture.md, "Messaging stack
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,9 @@ class PeerDown:
     clean: bool
     silent_s: float = 0.0
     """Seconds since it was last heard (0 when clean)."""
+    why: str = field(default="silent", compare=False)
+    """silent: for its deadtime; left: it said so; rebooted: the node itself began anew;
+    restarted: only its heartbeatd did; deaf: it does not hear us; broken: messages were lost."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,8 @@ class Executor:
     places: Places = field(default_factory=Places)
     warm: WarmRunner | None = None
     wall_clock: Callable[[], float] = time.time
+    heard: Callable[[AgentCall, str], None] | None = None
+    """Told what each process of a call wrote on standard error, exit reasons included."""
 
     async def run(self, call: AgentCall, started: Started | None = None) -> AgentResult:
         """The result of the call; every failure is a result, nothing is raised.
@@ -124,6 +126,19 @@ class Executor:
         words: list[str],
         env: Mapping[str, str],
         stdin: bytes = b"",
+    ) -> Ended:
+        ended = await self._start_process(run, found, words, env, stdin)
+        if self.heard is not None and ended.stderr:
+            self.heard(run.call, ended.stderr)
+        return ended
+
+    async def _start_process(
+        self,
+        run: _Run,
+        found: Program | PythonTarget,
+        words: list[str],
+        env: Mapping[str, str],
+        stdin: bytes,
     ) -> Ended:
         if run.left_s <= 0:
             return Ended(None, timed_out=True)

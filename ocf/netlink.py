@@ -9,6 +9,7 @@ Facts: ocf.md 12.1 and 6.1; rtnetlink(7).
 from __future__ import annotations
 
 import errno
+import fcntl
 import importlib
 import importlib.machinery
 import os
@@ -32,6 +33,7 @@ SOL_NETLINK, NETLINK_GET_STRICT_CHK = 270, 12
 
 IFA_F_NODAD, IFA_F_DADFAILED, IFA_F_TENTATIVE, IFA_F_NOPREFIXROUTE = 0x02, 0x08, 0x40, 0x200
 IFF_UP = 0x1
+SIOCGIFFLAGS = 0x8913
 RT_TABLE_MAIN, RT_TABLE_LOCAL = 254, 255
 RT_SCOPE_LINK, RT_SCOPE_HOST = 253, 254
 RTN_UNICAST, RTN_LOCAL = 1, 2
@@ -95,6 +97,14 @@ def preload() -> None:
 def family_of(ip: str) -> int:
     """AF_INET6 if there is a colon in it, else AF_INET."""
     return int(socket.AF_INET6 if ":" in ip else socket.AF_INET)
+
+
+def is_link_up(nic: str) -> bool:
+    """Whether the interface is administratively up (asked by ioctl: no message class needed)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as probe:
+        answer = fcntl.ioctl(probe, SIOCGIFFLAGS, struct.pack("16sH22x", nic.encode(), 0))
+    flags: int = struct.unpack_from("H", answer, 16)[0]
+    return bool(flags & IFF_UP)
 
 
 class RtNetlink:

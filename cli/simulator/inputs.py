@@ -9,10 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
+from cib import schema
 from cli.command_line import CommandError
 from cli.exits import Exit
 from cli.simulator.options import Request
 from cli.status.reading import CibRead, parse_cib, read_cib, read_text
+
+SHOWN = 20
+"""Problems of an invalid configuration that are listed."""
 
 
 def read_input(request: Request, env: Mapping[str, str], stdin: TextIO) -> CibRead:
@@ -22,8 +26,14 @@ def read_input(request: Request, env: Mapping[str, str], stdin: TextIO) -> CibRe
     configuration that no known schema accepts, 102 without the running cluster that -L wants.
     """
     if request.live:
-        return read_cib(None, env, stdin)
-    return parse_cib(*read_text(request.file or "-", stdin))
+        read = read_cib(None, env, stdin)
+    else:
+        read = parse_cib(*read_text(request.file or "-", stdin))
+    if read.root.get("validate-with") != "none":
+        problems = [str(problem) for problem in schema.validate(read.root) if problem.fatal]
+        if problems:
+            raise CommandError(Exit.CONFIG, "\n".join(problems[:SHOWN]))
+    return read
 
 
 def write_file(name: str, data: bytes) -> None:

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 from lxml import etree
 
+from cib.document import DocumentError, parse
 from cib.upgrade import UpgradeError, upgrade
 from cli.command_line import CommandError
 from cli.exits import Exit
@@ -20,11 +21,6 @@ NO_SCHEMA = (
     'Schema validation of configuration is disabled (support for validate-with set to "none" is '
     "deprecated and will be removed in a future release)"
 )
-_PARSER = etree.XMLParser(
-    resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False,
-    remove_blank_text=True, remove_comments=True, remove_pis=True,
-)  # fmt: skip
-
 ANSWER_S = 10.0
 """Longest wait for an answer of the live cluster."""
 
@@ -78,9 +74,9 @@ def read_text(name: str, stdin: TextIO) -> tuple[bytes, str]:
 def parse_cib(data: bytes, name: str, live: Mapping[str, Any] | None = None) -> CibRead:
     """A CIB from its text."""
     try:
-        root = etree.fromstring(data, _PARSER)
-    except etree.XMLSyntaxError as e:
-        raise CommandError(Exit.DATAERR, f"{name}: line {e.lineno}: {e.msg}") from e
+        root = parse(data, name)
+    except DocumentError as e:
+        raise CommandError(Exit.DATAERR, str(e)) from e
     if root.tag != "cib":
         raise CommandError(Exit.DATAERR, f"{name}: root element is <{root.tag}>, want <cib>")
     if root.get("validate-with") is None:

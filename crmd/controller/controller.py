@@ -40,7 +40,7 @@ from crmd.controller.events import (
 )
 from crmd.controller.follower import Follower
 from crmd.controller.leader import Leader, Stage
-from crmd.controller.lrm import Lrm
+from crmd.controller.lrm import CALLS_MEMORY, Lrm
 from crmd.controller.release import cluster_option
 from crmd.membership.election import (
     Election,
@@ -150,6 +150,8 @@ class Controller:
         core = self.core
         core.boot = event.memory.get("boot", event.incarnation)
         core.emit(Remember("boot", core.boot))
+        reserved = event.memory.get(CALLS_MEMORY, "0")
+        self.lrm.number_from(int(reserved) if reserved.isdigit() else 0)
         for note in event.cib_notes:
             core.log("cib.damaged", "error", text=note)
         if event.cib is not None:

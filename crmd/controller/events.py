@@ -179,6 +179,8 @@ Event = (
 class RunAgent:
     """Give the call to execd: resource agents and (class `stonith`) fence agents alike.
 
+    A call may be given twice around a reconnection: execd ignores a `call_id` it has seen, and the
+    shell drops calls while execd does not answer (they come again after `ExecutorUp`).
     With `interval_ms` > 0 execd repeats it until cancelled, reporting the first result and
     each one whose exit code or status differs from the last reported.
     """

@@ -134,7 +134,9 @@ class Leader:
             self.elect(core.election.seek(f"{node} has the better CIB {version}", core.now))
             return
         self.flush()
+        member.is_known = member.is_known or member.stage is Stage.JOINED
         member.stage, member.incarnation = Stage.SYNCING, message.incarnation
+        member.patience = core.now + core.settings.election_timeout_s
         same = version == core.replica.version and message.digest == core.replica.digest()
         self._sync(node, "" if same else core.replica.to_bytes().decode())
 

@@ -21,6 +21,7 @@ from crmd.controller.events import (
     CancelRecurring,
     ExecutorState,
     ForgetResource,
+    Remember,
     RunAgent,
 )
 from crmd.controller.messages import Cancel, Forget, Joined, Report, Run
@@ -32,6 +33,10 @@ from ocf.calls import AgentCall, AgentRef, AgentResult, ExecStatus
 ORDERS_KEPT = 2000
 """Order numbers remembered to recognise a repeat; the oldest is forgotten."""
 REPORT_AGAIN_S = 5.0
+CALLS_MEMORY = "calls"
+CALLS_RESERVED = 1000
+"""Call numbers are reserved in such blocks, so that none is used twice during a boot."""
+BRINGS_UP = ("start", "promote", "migrate_to", "migrate_from")
 ENDS_MONITORS = ("start", "stop", "migrate_to", "migrate_from")
 
 Entries = OrderedDict[str, dict[str, Any]]
@@ -68,6 +73,7 @@ class Lrm:
     _report_again: float | None = None
     _letting: int | None = None
     _released: int = 0
+    _reserved: int = 0
 
     # --- the executor -----------------------------------------------------------------------
 
@@ -79,8 +85,6 @@ class Lrm:
         """
         forgot = bool(self.core.executor) and state.incarnation != self.core.executor
         self.is_up, self.core.executor = True, state.incarnation
-        ids = [r.call_id for r in state.results] + [c.call_id for c in state.running]
-        self.next_call = max([self.next_call, *(i + 1 for i in ids)])
         calls = {(c.rsc, c.operation, c.interval_ms): c for c in state.recurring}
         known, repeated = self.running, self.recurring
         self.recurring = dict(calls)
@@ -142,8 +146,19 @@ class Lrm:
         return True
 
     def run(self, message: Run) -> None:
-        """Carry out a call, after whatever its resource is busy with."""
-        self._start(call_from(message.call))
+        """Carry out a call, after whatever its resource is busy with.
+
+        A node that is letting go starts nothing: the order was given before its DC knew.
+        """
+        call = call_from(message.call)
+        if self._is_letting_go and call.operation in BRINGS_UP:
+            self._report_dropped(call)
+        else:
+            self._start(call)
+
+    @property
+    def _is_letting_go(self) -> bool:
+        return bool(self.letting_go) or self._letting in self.running
 
     def _start(self, call: AgentCall) -> None:
         if self._is_busy(call.rsc):
@@ -151,16 +166,25 @@ class Lrm:
         else:
             self._run(replace(call, call_id=self._take_call_id()))
 
-    def _take_call_id(self) -> int:
+    def number_from(self, reserved: int) -> None:
+        """Numbers up to `reserved` may have been used before our process restarted."""
+        self.next_call = self._reserved = max(reserved, self._reserved)
         self.next_call += 1
-        return self.next_call - 1
+
+    def _take_call_id(self) -> int:
+        number = self.next_call
+        self.next_call += 1
+        if number > self._reserved:
+            self._reserved = number + CALLS_RESERVED
+            self.core.emit(Remember(CALLS_MEMORY, str(self._reserved)))
+        return number
 
     def _is_busy(self, rsc: str) -> bool:
         """An action of the resource is under way (first runs of monitors count, later not)."""
         return any(c.rsc == rsc for c in self.running.values())
 
     def _run(self, call: AgentCall) -> None:
-        if call.operation in ENDS_MONITORS and call.agent.klass != "stonith":
+        if call.operation in ENDS_MONITORS:
             self._cancel_all(call.rsc)
         self.running[call.call_id] = call
         if call.interval_ms:

@@ -13,12 +13,14 @@ import argparse
 import asyncio
 import json
 import os
+import re
 import secrets
 import signal
 import sys
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from crmd.daemon.execd_wire import (
     ResultLog,
     call_from_json,
     call_to_json,
+    failed,
     result_to_json,
 )
 from crmd.daemon.ipc import Message
@@ -49,6 +52,8 @@ EX_CONFIG = 78
 SEEN_CALLS = 4096
 TERM_WAIT_S = 2.0
 MIN_LIMIT = 4
+SAID_CHARS = 2000
+PID = re.compile(r"\[\d+\]")
 
 
 def places_of(paths: Paths, environ: dict[str, str]) -> Places:
@@ -139,6 +144,14 @@ class Journal:
         return killed
 
 
+@dataclass(slots=True)
+class Subscriber:
+    """A client that hears results: who it is, and the number of the last one sent to it."""
+
+    token: str
+    sent: int = 0
+
+
 class Execd:
     """The agenda with its clocks, processes and clients around it."""
 
@@ -149,7 +162,8 @@ class Execd:
         self._agenda = Agenda(limit=max(MIN_LIMIT, 2 * (os.cpu_count() or 1)))
         self._results = ResultLog()
         self._instance = secrets.token_hex(8)
-        self._subscribers: dict[Peer, str] = {}
+        self._subscribers: dict[Peer, Subscriber] = {}
+        self._said: dict[tuple[str, str], str] = {}
         self._seen: deque[tuple[str, int]] = deque(maxlen=SEEN_CALLS)
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -190,12 +204,25 @@ class Execd:
                     self._tasks.add(task)
                     task.add_done_callback(self._tasks.discard)
                 case Report(result):
-                    seq = self._results.add(result)
-                    for peer in self._subscribers:
-                        peer.send({"op": "result", "seq": seq, "result": result_to_json(result)})
+                    self._results.add(result)
+        self._push()
         if not isinstance(event, Tick):
-            self._journal.save(self._agenda.recurring())
+            self._note(lambda: self._journal.save(self._agenda.recurring()))
         self._set_timer()
+
+    def _note(self, write: Callable[[], None]) -> None:
+        """Write to the journal; a full disk must not stop an action or lose its result."""
+        try:
+            write()
+        except OSError as e:
+            self._log.error("journal.failed", file=e.filename, error=e.strerror)
+
+    def _push(self) -> None:
+        """Send results, as many as each client has room for."""
+        for peer, subscriber in list(self._subscribers.items()):
+            for seq, result in self._results.to_send(subscriber.sent):
+                subscriber.sent = seq
+                peer.send({"op": "result", "seq": seq, "result": result_to_json(result)})
 
     def _set_timer(self) -> None:
         if self._timer:
@@ -210,15 +237,18 @@ class Execd:
 
         def started(pid: int) -> None:
             pids.append(pid)
-            self._journal.began(pid)
+            self._note(lambda: self._journal.began(pid))
 
         if call.interval_ms == 0:
             self._log.info("agent.begin", rsc=call.rsc, action=call.operation, call_id=call.call_id)
         try:
             result = await self._executor.run(call, started)
+        except Exception as e:  # noqa: BLE001 - the process's edge: a fault of ours is a result
+            self._log.exception("agent.fault", rsc=call.rsc, action=call.operation)
+            result = failed(call, f"execd could not run it: {type(e).__name__}: {e}")
         finally:
             for pid in pids:
-                self._journal.ended(pid)
+                self._note(partial(self._journal.ended, pid))
         if call.interval_ms == 0 or result.rc not in (0, 8):
             self._log.info(
                 "agent.end",
@@ -231,6 +261,15 @@ class Execd:
                 reason=result.exit_reason,
             )
         self._feed(Finished(run, replace(result, queue_ms=queue_ms)))
+
+    def heard(self, call: AgentCall, stderr: str) -> None:
+        """Log what an agent said, once as long as it says the same."""
+        key = (call.rsc, call.operation)
+        text = PID.sub("[]", stderr)[-SAID_CHARS:]
+        if text and self._said.get(key) != text:
+            self._log.info("agent.said", rsc=call.rsc, action=call.operation, text=text)
+        if call.interval_ms > 0:
+            self._said[key] = text
 
     # -- clients
 
@@ -252,14 +291,13 @@ class Execd:
             if "id" in message:
                 answer["id"] = message["id"]
             peer.send(answer)
-        if message.get("op") == "hello":
-            for seq, result in self._results.unacknowledged():
-                peer.send({"op": "result", "seq": seq, "result": result_to_json(result)})
+        if message.get("op") in ("hello", "ack"):
+            self._push()
 
     def _answer(self, peer: Peer, message: Message) -> Message | None:
         match message.get("op"):
             case "hello":
-                self._subscribers[peer] = str(message.get("client", ""))
+                self._subscribers[peer] = Subscriber(str(message.get("client", "")))
                 return {
                     "op": "hello",
                     "instance": self._instance,
@@ -292,7 +330,8 @@ class Execd:
                 raise CallError(f"op={other!r}: want hello, run, cancel, forget, list or ack")
 
     def _accept(self, peer: Peer, call: AgentCall) -> Message:
-        token = self._subscribers.get(peer, "")
+        subscriber = self._subscribers.get(peer)
+        token = subscriber.token if subscriber else ""
         if not token or (token, call.call_id) not in self._seen:
             self._seen.append((token, call.call_id))
             self._feed(Submit(call))
@@ -321,7 +360,9 @@ async def serve(paths: Paths, session: str, logger: Any) -> None:
         loop.add_signal_handler(number, over.set)
     places = places_of(paths, dict(os.environ))
     warm = WarmRunner(lambda event, fields: logger.info(event, **fields))
-    execd = Execd(paths, Executor(places, warm), Journal(paths, session), logger)
+    executor = Executor(places, warm)
+    execd = Execd(paths, executor, Journal(paths, session), logger)
+    executor.heard = execd.heard
     await execd.start()
     await warm.start()
     try:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from crmd.daemon import ipc, ipc_async
-from crmd.daemon.execd_wire import CallError, call_to_json, result_from_json
+from crmd.daemon.execd_wire import CallError, call_to_json, failed, result_from_json
 from crmd.daemon.ipc import Message
 from crmd.daemon.ipc_async import Peer
 from ocf.calls import AgentCall, AgentResult, ExecStatus
@@ -155,7 +155,7 @@ class ExecdClient:
                 self._hand_over(call)  # nothing changes where execd resumed it by itself
         self._on_connected(True)
         for call in lost:
-            self._deliver(_unknown(call, LOST))
+            self._deliver(failed(call, LOST))
 
     def _take_result(self, message: Message) -> None:
         try:
@@ -168,7 +168,7 @@ class ExecdClient:
     def _refuse(self, call_id: int, error: str) -> None:
         call = self._pending.get(call_id)
         if call is not None:
-            self._deliver(_unknown(call, f"execd refused the call: {error}"))
+            self._deliver(failed(call, f"execd refused the call: {error}"))
 
     def _deliver(self, result: AgentResult) -> None:
         self._pending.pop(result.call_id, None)
@@ -179,16 +179,3 @@ class ExecdClient:
             if known is not None and known.call_id == result.call_id:
                 del self._recurring[key]
         self._on_result(result)
-
-
-def _unknown(call: AgentCall, reason: str) -> AgentResult:
-    return AgentResult(
-        call_id=call.call_id,
-        rsc=call.rsc,
-        operation=call.operation,
-        interval_ms=call.interval_ms,
-        rc=1,
-        status=ExecStatus.ERROR,
-        exit_reason=reason,
-        user_data=call.user_data,
-    )

@@ -16,6 +16,7 @@ Pure values and bookkeeping, no I/O.  Messages (docs/interfaces.md has the frame
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +24,11 @@ from typing import Any
 from ocf.calls import AgentCall, AgentRef, AgentResult, ExecStatus
 
 RESULTS_KEPT = 10_000
-"""Results kept for a client that does not acknowledge; then the oldest go."""
+OUTPUT_KEPT = 64 * 1024 * 1024
+"""Results, and characters of agent output in them, kept for a client that does not acknowledge;
+then the oldest go."""
+WINDOW = 200
+"""Results that may be on their way to one client before it acknowledges."""
 
 
 class CallError(ValueError):
@@ -108,6 +113,20 @@ def result_from_json(data: Mapping[str, Any]) -> AgentResult:
         raise CallError(f"not a result ({e})") from e
 
 
+def failed(call: AgentCall, reason: str) -> AgentResult:
+    """The result of a call that nobody can tell the outcome of."""
+    return AgentResult(
+        call_id=call.call_id,
+        rsc=call.rsc,
+        operation=call.operation,
+        interval_ms=call.interval_ms,
+        rc=1,
+        status=ExecStatus.ERROR,
+        exit_reason=reason,
+        user_data=call.user_data,
+    )
+
+
 @dataclass(slots=True)
 class ResultLog:
     """Numbered results until they are acknowledged, and the last one of each operation.
@@ -121,13 +140,15 @@ class ResultLog:
     last: dict[tuple[str, str, int], AgentResult] = field(default_factory=dict)
     last_failed: dict[tuple[str, str, int], AgentResult] = field(default_factory=dict)
     _unacknowledged: dict[int, AgentResult] = field(default_factory=dict)
+    _output: int = 0
 
     def add(self, result: AgentResult) -> int:
         """Number of the new result."""
         seq, self.next_seq = self.next_seq, self.next_seq + 1
         self._unacknowledged[seq] = result
-        while len(self._unacknowledged) > self.kept:
-            del self._unacknowledged[next(iter(self._unacknowledged))]
+        self._output += len(result.output)
+        while len(self._unacknowledged) > self.kept or self._output > OUTPUT_KEPT:
+            self._remove(next(iter(self._unacknowledged)))
             self.dropped += 1
         key = (result.rsc, result.operation, result.interval_ms)
         self.last[key] = result
@@ -150,7 +171,16 @@ class ResultLog:
     def acknowledge(self, seq: int) -> None:
         """Forget results up to and including `seq`."""
         for old in [s for s in self._unacknowledged if s <= seq]:
-            del self._unacknowledged[old]
+            self._remove(old)
+
+    def _remove(self, seq: int) -> None:
+        self._output -= len(self._unacknowledged.pop(seq).output)
+
+    def to_send(self, sent: int) -> list[tuple[int, AgentResult]]:
+        """What may go now to a client that was sent all up to number `sent`, in order."""
+        on_the_way = sum(1 for seq in self._unacknowledged if seq <= sent)
+        rest = (item for item in self._unacknowledged.items() if item[0] > sent)
+        return list(itertools.islice(rest, max(0, WINDOW - on_the_way)))
 
     def unacknowledged(self) -> list[tuple[int, AgentResult]]:
         """Results nobody acknowledged, in order."""

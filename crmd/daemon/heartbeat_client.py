@@ -30,6 +30,8 @@ from crmd.messaging import (
 )
 
 RECONNECT_S = 0.05
+MAY_RETURN = frozenset({"restarted", "deaf", "broken"})
+"""Reasons of PeerDown that are no death of the node."""
 QUEUED_MESSAGES = 500
 """Messages kept while heartbeatd is away; beyond, the oldest go (the layers above ask again)."""
 
@@ -81,7 +83,7 @@ def parse_event(frame: dict[str, Any]) -> MessagingEvent | PeerClient | None:
         case {"event": "peer_up", "node": str(node), "generation": int(generation)}:
             return PeerUp(node, generation)
         case {"event": "peer_down", "node": str(node), "clean": bool(clean), "silent_s": silent}:
-            return PeerDown(node, clean, float(silent))
+            return PeerDown(node, clean, float(silent), str(frame.get("why", "silent")))
         case {"event": "link", "node": str(node), "link": str(link), "up": bool(up)}:
             return LinkChanged(node, link, up)
         case {"event": "stalled", "gap_s": gap}:
@@ -120,7 +122,7 @@ class Peers:
     online: set[str] = field(default_factory=set)
     """Peers whose crmd is there."""
     doubtful: dict[str, float] = field(default_factory=dict)
-    """Peers that vanished without having been silent for deadtime: until when they may return."""
+    """Peers whose conversation broke though their node may live: until when they may return."""
     deadtime_s: float = 1.0
 
     def snapshot(self, state: HeartbeatState, now: float) -> list[MessagingEvent]:
@@ -154,9 +156,9 @@ class Peers:
         return []
 
     def peer_down(self, event: PeerDown, now: float) -> list[MessagingEvent]:
-        """A peer left, is silent, or began anew (then it was not silent for deadtime)."""
-        if not event.clean and event.node in self.up and event.silent_s < self.deadtime_s * 0.9:
-            self.doubtful.setdefault(event.node, now + self.deadtime_s - event.silent_s)
+        """A peer left, is silent, or rebooted; or only its heartbeatd began anew."""
+        if event.why in MAY_RETURN and event.node in self.up:
+            self.doubtful.setdefault(event.node, now + self.deadtime_s)
             return []
         self.doubtful.pop(event.node, None)
         self.up.pop(event.node, None)
@@ -222,8 +224,8 @@ class HeartbeatClient:
         return self._peer is not None and self._ready.is_set()
 
     def transmit(self, transmit: Transmit) -> bool:
-        """Hand a message over; False: it waits until heartbeatd is back."""
-        if self._peer is None or not self.is_connected:
+        """Hand a message over; False: it waits until heartbeatd is back and hears the peers."""
+        if self._peer is None or not self.is_connected or self._queue:
             self._queue.append(transmit)
             return False
         return self._peer.send(transmit_frame(transmit))
@@ -278,8 +280,14 @@ class HeartbeatClient:
                 self.on_event(PeerDown(entry["name"], entry["left"], entry["silent_s"]))
             for client in entry["clients"]:
                 self.on_event(PeerClient(entry["name"], client, True))
-        while self._queue and self._peer is not None and self._peer.is_open:
-            self._peer.send(transmit_frame(self._queue.popleft()))
+        self._send_queued()
+
+    def _send_queued(self) -> None:
+        """A new heartbeatd has no hearers before it hears them: what waits, waits for that."""
+        while self._queue and not self.peers.doubtful and self._peer is not None:
+            if not self.is_connected or not self._peer.send(transmit_frame(self._queue[0])):
+                return
+            self._queue.popleft()
 
     def _take(self, event: MessagingEvent | PeerClient | None) -> None:
         match event:
@@ -307,3 +315,4 @@ class HeartbeatClient:
             self._timer = loop.call_at(
                 deadline, lambda: self._tell(self.peers.tick(max(deadline, loop.time())))
             )
+        self._send_queued()

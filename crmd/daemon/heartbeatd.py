@@ -14,19 +14,20 @@ import base64
 import binascii
 import os
 import random
-import secrets
 import selectors
 import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
+from typing import assert_never
 
 from crmd.daemon import heartbeatd_files as files
 from crmd.daemon import ipc
 from crmd.daemon.heartbeatd_clients import Clients, Connection, Request, cluster_uid
 from crmd.daemon.heartbeatd_frames import event_frame, snapshot
-from crmd.daemon.heartbeatd_media import MediumError, UdpMedia
+from crmd.daemon.heartbeatd_links import Links
+from crmd.daemon.heartbeatd_media import MediumError
 from crmd.daemon.heartbeatd_realtime import be_punctual, quiet_collector
 from crmd.daemon.heartbeatd_writer import Writer
 from crmd.daemon.log import PlainLog, SafeSink
@@ -37,6 +38,7 @@ from crmd.heartbeat.settings import Config
 from crmd.messaging import Delivered
 
 REMEMBER_EVERY_S = 5.0
+MAINTAIN_EVERY_S = 1.0
 LEAVE_AT_MOST_S = 2.0
 EXIT_CONFIG = 6
 EXIT_RUNNING = 7
@@ -58,13 +60,15 @@ def _load_average() -> str:
 class Daemon:
     """The shell around one node: selector, media, clients, log."""
 
-    def __init__(self, paths: Paths, node: Node, media: UdpMedia, log: PlainLog) -> None:
-        self.paths, self.node, self.media, self.log = paths, node, media, log
+    def __init__(self, paths: Paths, node: Node, log: PlainLog) -> None:
+        self.paths, self.node, self.log = paths, node, log
         self.selector = selectors.DefaultSelector()
+        self.links = self._make_links(node.config)
         self.writer = Writer()
         self.stop_at: float | None = None
         self.is_running = True
         self._remember_at = clock() + REMEMBER_EVERY_S
+        self._maintain_at = clock() + MAINTAIN_EVERY_S
         self._load_at = 0.0
         self._wake_read, self._wake_write = socket.socketpair()
         self._signals: set[int] = set()
@@ -85,57 +89,61 @@ class Daemon:
         """Serve until a signal ends it."""
         self._watch_signals()
         self.clients.start()
-        self._watch_media()
+        self.links.watch()
         self._feed(ev.Tick(time.time(), _load_average()), clock())
         while self.is_running:
             self._turn()
         self._save_memory(wait=True)
         self.clients.close()
-        self.media.close()
+        self.links.close()
         self.writer.close()
 
     def _turn(self) -> None:
-        wake_at = min(self.node.deadline(), self._remember_at)
+        wake_at = min(self.node.deadline(), self._remember_at, self._maintain_at)
         if self.stop_at is not None:
             wake_at = min(wake_at, self.stop_at)
         ready = self.selector.select(max(0.0, wake_at - clock()))
         for key, mask in ready:
-            if key.fileobj in self.media.receivers:
-                self._receive(key.fileobj)
-            else:
-                reaction: Callable[[int], None] = key.data
-                reaction(mask)
+            reaction: Callable[[int], None] = key.data
+            reaction(mask)
         now = clock()
         if now >= self.node.deadline():
             self._feed(ev.Tick(time.time(), self._load_if_due(now)), now)
         self.clients.set_reading(self.node.may_submit)
         if now >= self._remember_at:
             self._save_memory()
-            self._look_after_media(now)
+        if now >= self._maintain_at:
+            self._maintain(now)
         if self._signals:
             self._obey_signals(now)
         if self.stop_at is not None and now >= self.stop_at:
             self.is_running = False
 
-    def _receive(self, receiver: object) -> None:
-        assert isinstance(receiver, socket.socket)
-        link = self.media.receivers[receiver]
-        for data in self.media.receive(receiver):
-            self._feed(ev.Received(link, data), clock())
+    def _make_links(self, config: Config) -> Links:
+        return Links(
+            config.media,
+            self.selector,
+            on_packet=lambda link, data: self._feed(ev.Received(link, data), clock()),
+            on_ping=lambda node, data: self._feed(ev.PingAnswered(node, data), clock()),
+        )
 
     def _feed(self, event: ev.Input, now: float) -> None:
         for output in self.node.step(event, now):
             match output:
                 case ev.Send(data):
-                    self.media.send(data)
+                    self.links.send(data)
                 case ev.Tell(told):
                     self._tell(told)
                 case ev.Note(level, name, facts):
                     self._narrate(level, name, facts)
                 case ev.Remember():
                     self._remember_at = min(self._remember_at, now)
-                case ev.PingOut():
-                    pass
+                case ev.PingOut(name, data):
+                    self.links.ping(name, data)
+                case ev.Forward(came_from, data):
+                    self.links.forward(came_from, data)
+                case _:
+                    assert_never(output)
 
     def _tell(self, event: ev.Upward) -> None:
         if isinstance(event, ev.Left) and self.stop_at is not None:
@@ -264,17 +272,14 @@ class Daemon:
 
     def _reconfigure(self, config: Config, now: float) -> None:
         if config.media != self.node.config.media:
-            media = UdpMedia(config.media)
-            for receiver in list(self.media.receivers):
-                self.selector.unregister(receiver)
-            self.media.close()
+            self.links.close()
+            self.links = self._make_links(config)
             try:
-                media.open()
+                self.links.open()
             except MediumError as error:
                 for line in str(error).splitlines():
                     self.log.error("reload.medium", problem=line)
-            self.media = media
-            self._watch_media()
+            self.links.watch()
         for output in self.node.reconfigure(config, now):
             if isinstance(output, ev.Tell):
                 self._tell(output.event)
@@ -286,19 +291,13 @@ class Daemon:
         text = files.format_seen(self.node.memory())
         self.writer.replace(self.paths.replay_memory, text, wait=wait)
 
-    def _watch_media(self) -> None:
-        for receiver in self.media.receivers:
-            self.selector.register(receiver, selectors.EVENT_READ)
-
-    def _look_after_media(self, now: float) -> None:
-        for link, problem in self.media.problems():
-            self.log.warning("medium.trouble", link=link, problem=problem)
-        if any(link.sender is None for link in self.media.links):
-            for receiver in list(self.media.receivers):
-                self.selector.unregister(receiver)
-            for name in self.media.reopen(now):
-                self.log.info("medium.reopened", link=name)
-            self._watch_media()
+    def _maintain(self, now: float) -> None:
+        self._maintain_at = now + MAINTAIN_EVERY_S
+        for link, problem in self.links.maintain(now):
+            if problem:
+                self.log.warning("medium.trouble", link=link, problem=problem)
+            else:
+                self.log.info("medium.works-again", link=link)
         if self.writer.lost:
             self.log.warning("writer.lost", count=self.writer.lost, problem=self.writer.problem)
             self.writer.lost = 0
@@ -333,20 +332,21 @@ def start(paths: Paths, node_name: str, log: PlainLog) -> Daemon:
     warnings = list(setup.warnings)
     floors = files.read_seen(paths, warnings)
     own = floors.pop(setup.node, (0, 0))[0]
-    media = UdpMedia(setup.config.media)
-    media.open()
     generation = files.next_generation(paths, setup.config.hbgenmethod, own, warnings)
     identity = Identity(
         setup.node,
         files.node_uuid(paths, setup.config.uuidfrom, setup.node),
         generation,
-        base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("="),
+        base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("="),
+        files.boot_word(),
     )
     for text in warnings:
         log.warning("config.warning", text=text)
-    rng = random.Random(secrets.randbits(64))
+    rng = random.Random(os.urandom(8))
     node = Node(identity, setup.config, setup.ring, rng, clock(), floors)
-    return Daemon(paths, node, media, log)
+    daemon = Daemon(paths, node, log)
+    daemon.links.open()
+    return daemon
 
 
 def main(argv: Sequence[str] | None = None) -> int:

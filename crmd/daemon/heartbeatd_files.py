@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import stat
 import time
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +26,7 @@ from crmd.heartbeat.authkeys import (
     weaknesses,
 )
 from crmd.heartbeat.config import MAX_FILE_BYTES, Config, local_node_problem, parse_ha_cf
+from crmd.heartbeat.digests import keyed
 
 GENERATION_WIDTH = 15
 LARGEST_GENERATION = 0x7FFFFFFF
@@ -123,7 +122,7 @@ def read_authkeys(path: Path) -> tuple[Keyring | None, list[str]]:
 
 def write_durably(path: Path, data: bytes, mode: int, *, sync: bool = True) -> None:
     """Replace `path` by temp + rename; with `sync` it survives a power cut.  Raises OSError."""
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = path.with_name(f"{path.name}.{os.urandom(4).hex()}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(temporary, flags, mode)
     try:
@@ -196,13 +195,38 @@ def next_generation(paths: Paths, method: str, seen_of_us: int, warnings: list[s
     return generation
 
 
+def _as_uuid(data: bytes, version: int) -> bytes:
+    """16 bytes with the version and variant bits of RFC 4122."""
+    return bytes([*data[:6], data[6] & 15 | version << 4, data[7], data[8] & 63 | 128, *data[9:16]])
+
+
+def _uuid_of_name(node: str) -> bytes:
+    digest = bytes.fromhex(keyed("sha1", b"pacekeeper node")(node.encode()).decode())
+    return _as_uuid(digest, version=5)
+
+
+def boot_word() -> str:
+    """A word that changes with each boot of this node, be it a machine or a namespace.
+
+    A restarted heartbeatd tells the same one, so that peers do not take it for a dead node.  Empty
+    (never equal) if the kernel does not say.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_bytes()
+        first_process = Path("/proc/1/stat").read_bytes().rpartition(b")")[2].split()[19]
+        namespace = os.readlink("/proc/self/ns/pid").encode()
+    except (OSError, IndexError):
+        return ""
+    return keyed("sha1", b"pacekeeper boot")(boot + first_process + namespace).decode()[:16]
+
+
 def node_uuid(paths: Paths, source: str, node: str) -> bytes:
     """16 bytes that name this node; those of a former Heartbeat are kept.
 
     Raises StartRefused if a new one cannot be stored.
     """
     if source == "nodename":
-        return uuid.uuid5(uuid.NAMESPACE_DNS, node).bytes
+        return _uuid_of_name(node)
     own = paths.state / "hb_uuid"
     for place in (own, _heartbeat_folder(paths) / "hb_uuid"):
         try:
@@ -211,7 +235,7 @@ def node_uuid(paths: Paths, source: str, node: str) -> bytes:
             continue
         if len(found) == 16:
             return found
-    made = uuid.uuid4().bytes
+    made = _as_uuid(os.urandom(16), version=4)
     try:
         write_durably(own, made, 0o600)
     except OSError as error:

@@ -6,6 +6,7 @@ import base64
 from typing import Any, assert_never
 
 from crmd.heartbeat import events as ev
+from crmd.heartbeat.media import Ping
 from crmd.heartbeat.node import Node
 from crmd.messaging import Delivered, LinkChanged, PeerDown, PeerUp, Stalled
 
@@ -17,8 +18,9 @@ def event_frame(event: ev.Upward) -> Frame:
     match event:
         case PeerUp(node, generation):
             return {"event": "peer_up", "node": node, "generation": generation}
-        case PeerDown(node, clean, silent_s):
-            return {"event": "peer_down", "node": node, "clean": clean, "silent_s": silent_s}
+        case PeerDown(node, clean, silent_s, why):
+            told = {"node": node, "clean": clean, "silent_s": silent_s, "why": why}
+            return {"event": "peer_down", **told}
         case LinkChanged(node, link, up):
             return {"event": "link", "node": node, "link": link, "up": up}
         case Delivered(origin, topic, payload):
@@ -71,7 +73,7 @@ def snapshot(node: Node, now: float) -> Frame:
         "pings": [
             {"name": name, "state": states[node.live.state(name)]} for name in config.ping_nodes
         ],
-        "links": sorted({medium.name for medium in config.media}),
+        "links": sorted({m.name for m in config.media if not isinstance(m, Ping)}),
         "keepalive_s": config.keepalive_s,
         "deadtime_s": config.deadtime_s,
         "warntime_s": config.warntime_s,

@@ -37,6 +37,7 @@ def be_punctual(priority: int, threads: Iterable[int]) -> list[str]:
 def quiet_collector() -> None:
     """Keep the collector away from what lives as long as the process; young objects are few."""
     gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)  # what reading the files and importing left behind
     gc.freeze()
     gc.set_threshold(10_000, 50, 1000)
 

@@ -85,7 +85,10 @@ class Device:
         return seconds(self.params.get(f"pcmk_{action}_timeout"), DEFAULT_TIMEOUT_S)
 
     def call(self, target: str, action: str, user_data: str) -> AgentCall:
-        """The agent call that carries out `action` against `target`."""
+        """The agent call that carries out `action` against `target`.
+
+        Its `rsc` names device and target, so that it waits for no monitor of the device.
+        """
         params = {
             name: value
             for name, value in self.params.items()
@@ -99,7 +102,7 @@ class Device:
                 params[name] = port
         return AgentCall(
             call_id=0,
-            rsc=self.id,
+            rsc=f"{self.id}/{target}",
             agent=AgentRef("stonith", self.type),
             operation=self.params.get(f"pcmk_{action}_action", action),
             params=params,

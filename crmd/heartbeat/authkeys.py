@@ -11,16 +11,15 @@ believed only while the active key is itself crc, or during a stated window (`au
 from __future__ import annotations
 
 import enum
-import hmac
 import stat
-import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+
+from crmd.heartbeat import digests
 
 MAX_KEY_NUMBER = 15
 MAX_FILE_BYTES = 64 * 1024
 SHORT_SECRET = 16
-_REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 class Method(enum.Enum):
@@ -32,12 +31,6 @@ class Method(enum.Enum):
     SHA256 = "sha256"
 
 
-def crc32_msb_first(data: bytes) -> int:
-    """CRC-32 as Heartbeat computes it: polynomial 0x04C11DB7, MSB first, start 0, complemented."""
-    reflected = zlib.crc32(data.translate(_REVERSED_BITS), 0xFFFFFFFF)
-    return int(f"{reflected:032b}"[::-1], 2)
-
-
 @dataclass(frozen=True, slots=True)
 class Key:
     """One numbered key."""
@@ -45,12 +38,17 @@ class Key:
     number: int
     method: Method
     secret: bytes = field(default=b"", repr=False)
+    _digest: Callable[[bytes], bytes] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        made: Callable[[bytes], bytes] = digests.crc
+        if self.method is not Method.CRC:
+            made = digests.keyed(self.method.value, self.secret)
+        object.__setattr__(self, "_digest", made)
 
     def digest(self, data: bytes) -> bytes:
         """Hex digest of `data`, as it stands in a packet (crc without leading zeros)."""
-        if self.method is Method.CRC:
-            return b"%x" % crc32_msb_first(data)
-        return hmac.digest(self.secret, data, self.method.value).hex().encode("ascii")
+        return self._digest(data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +72,7 @@ class Keyring:
         if key.method is Method.CRC and self.active.method is not Method.CRC:
             if now >= self.crc_until:
                 return "downgrade"
-        if not hmac.compare_digest(key.digest(data), digest):
+        if not digests.same(key.digest(data), digest):
             return "bad-digest"
         return None
 

@@ -65,9 +65,9 @@ class Rejoin:
 
 @dataclass(frozen=True, slots=True)
 class PingAnswered:
-    """A ping node echoed the signed packet `data`."""
+    """An address of the ping node `node` echoed `data`."""
 
-    link: str
+    node: str
     data: bytes
 
 
@@ -80,6 +80,14 @@ Input = Received | Tick | Submit | SubmitRaw | ClientChange | Leave | Rejoin | P
 class Send:
     """Put the datagram on every medium."""
 
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """Pass a packet on to all serial lines but the one it came from (a ring)."""
+
+    came_from: str
     data: bytes
 
 
@@ -164,4 +172,4 @@ class Remember:
     """A generation changed: save the replay memory soon."""
 
 
-Output = Send | PingOut | Tell | Note | Remember
+Output = Send | Forward | PingOut | Tell | Note | Remember

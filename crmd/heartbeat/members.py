@@ -66,18 +66,16 @@ class Members:
             peer.has_left = True
             self._set_clients(peer, frozenset(), out)
             if peer.is_member:
-                self.down(peer, out, clean=True)
+                self.down(peer, out, "left")
             return first
         peer.has_left = False
         echo = said.echoes.get(self.me.name)
         if echo is None or not echo.startswith(self.me.nonce + "."):
             if peer.is_member:
-                out.append(Note("warn", "peer.does-not-hear-us", {"node": peer.name}))
-                self.down(peer, out)
+                self.down(peer, out, "deaf")
             return False
         if peer.is_member and echo != peer.echoed:
-            out.append(Note("warn", "peer.began-anew", {"node": peer.name}))
-            self.down(peer, out)
+            self.down(peer, out, "broken")
         if not peer.is_member and self.live.is_alive(peer.name):
             peer.echoed = echo
             self.up(peer, out)
@@ -110,17 +108,15 @@ class Members:
         out.append(Note("notice", "peer.up", {**facts, "kind": peer.kind.value}))
         out.append(Tell(PeerUp(peer.name, peer.generation)))
 
-    def down(
-        self, peer: Peer, out: list[Output], *, clean: bool = False, silent_s: float = 0.0
-    ) -> None:
-        """`peer` ceases to be a member, if it is one."""
+    def down(self, peer: Peer, out: list[Output], why: str, silent_s: float = 0.0) -> None:
+        """`peer` ceases to be a member, if it is one; `why` as in `PeerDown`."""
         if not peer.is_member:
             return
         peer.is_member, peer.echoed = False, None
         self.outbox.remove_receiver(peer.name)
-        facts: dict[str, object] = {"node": peer.name, "clean": clean}
-        out.append(Note("warn", "peer.down", {**facts, "silent_s": round(silent_s, 3)}))
-        out.append(Tell(PeerDown(peer.name, clean, silent_s)))
+        facts: dict[str, object] = {"node": peer.name, "why": why, "silent_s": round(silent_s, 3)}
+        out.append(Note("warn", "peer.down", facts))
+        out.append(Tell(PeerDown(peer.name, why == "left", silent_s, why)))
 
     def never_came(self, peer: Peer, out: list[Output], silent_s: float) -> None:
         """initdead is over and `peer` was never a member: those above need wait no longer."""
@@ -131,7 +127,13 @@ class Members:
         out.append(Note("warn", "peer.never-came", facts))
         out.append(Tell(PeerDown(peer.name, False, silent_s)))
 
-    def restarted(self, peer: Peer, out: list[Output]) -> None:
-        """`peer` runs anew: nothing it said before counts."""
+    def restarted(self, peer: Peer, status: Message, out: list[Output], silent_s: float) -> None:
+        """`peer` runs anew, as its `status` of a newer generation says.
+
+        If it tells the same boot of its node as before, only its heartbeatd was restarted; a real
+        Heartbeat tells none, and may have lost its resources.
+        """
+        boot = status.text("pkboot") or ""
+        self.down(peer, out, "restarted" if boot and boot == peer.boot else "rebooted", silent_s)
         peer.nonce, peer.kind, peer.has_left = "", Kind.UNKNOWN, False
         self._set_clients(peer, frozenset(), out)

@@ -19,12 +19,15 @@ from typing import assert_never
 
 from crmd.heartbeat import events as ev
 from crmd.heartbeat.authkeys import Keyring
+from crmd.heartbeat.control import Control
 from crmd.heartbeat.delivery import Arrival, Inbox, Outbox
 from crmd.heartbeat.events import Note, Output, Remember, Tell
 from crmd.heartbeat.liveness import Change, LateBeat, Liveness, PeerAlive, PeerDead
+from crmd.heartbeat.media import Serial
 from crmd.heartbeat.members import NOT_FOR_CLIENTS, Members
 from crmd.heartbeat.message import STRING, Message, PacketError, decode, make_field, message
 from crmd.heartbeat.peer import Kind, Peer, echo_of, read_membership
+from crmd.heartbeat.pings import PingNodes
 from crmd.heartbeat.sender import Identity, QueueFull, Sender
 from crmd.heartbeat.settings import Config
 from crmd.messaging import Delivered, LinkChanged, Stalled
@@ -37,6 +40,10 @@ CLOCK_APART_S = 60.0
 SAME_LINE_EVERY_S = 60.0
 MAX_LINES_REMEMBERED = 256
 MAX_NODES = 100
+
+
+def _serial_links(config: Config) -> frozenset[str]:
+    return frozenset(medium.name for medium in config.media if isinstance(medium, Serial))
 
 
 @dataclass(slots=True)
@@ -57,6 +64,9 @@ class Node:
     live: Liveness = field(init=False)
     sender: Sender = field(init=False)
     members: Members = field(init=False)
+    control: Control = field(init=False)
+    pings: PingNodes = field(init=False)
+    serial_links: frozenset[str] = field(init=False)
     _next_beat: float = field(init=False)
     _last_step: float = field(init=False)
     _beat_soon: bool = False
@@ -74,6 +84,9 @@ class Node:
         self.live = Liveness(self.started, cfg.deadtime_s, cfg.initdead_s, cfg.warntime_s)
         self.sender = Sender(self.me, cfg, self.ring, self.peers, outbox, self.counters)
         self.members = Members(self.me, self.live, outbox, self.counters)
+        self.control = Control(self.sender, self.members, self.counters)
+        self.pings = PingNodes(self.sender, self.live, self.counters)
+        self.serial_links = _serial_links(cfg)
         self._next_beat = self._last_step = self.started
         for name in cfg.nodes:
             if name != self.me.name:
@@ -112,8 +125,8 @@ class Node:
                 if self._leaving_seq is not None:
                     self._leaving_seq = None
                     self._beat(out, now)
-            case ev.PingAnswered(link, data):
-                self._ping_answer(link, data, now, out)
+            case ev.PingAnswered(node, data):
+                self._changes(self.pings.answer(node, data, now), now, out)
             case _:
                 assert_never(event)
         if self._beat_soon:
@@ -167,11 +180,12 @@ class Node:
         """
         out: list[Output] = []
         self.config = self.sender.config = config
+        self.serial_links = _serial_links(config)
         self.live.dead_after_s, self.live.warn_after_s = config.deadtime_s, config.warntime_s
         wanted = {*config.nodes} - {self.me.name}
         if config.autojoin == "none":
             for name in sorted(set(self.peers) - wanted):
-                self.members.down(self.peers.pop(name), out)
+                self.members.down(self.peers.pop(name), out, "left")
                 self.live.remove(name)
         for name in sorted(wanted - set(self.peers)):
             self._add_peer(name)
@@ -204,7 +218,7 @@ class Node:
                 self.members.never_came(self.peers[name], out, now - self.started)
         for name in sorted(self.peers):
             if self.live.is_alive(name):
-                self._ask_for_missing(self.peers[name], now, out)
+                self.control.ask_for_missing(self.peers[name], now, out)
         self._look_whether_begun(now, out)
         if self._ask_nodes_at is not None and now >= self._ask_nodes_at:
             self._ask_node_list(out, now)
@@ -217,12 +231,7 @@ class Node:
         self._next_beat += step
         if self._next_beat <= now:
             self._next_beat = now + step
-        for name in self.config.ping_nodes:
-            out.append(ev.PingOut(name, self._ping_packet(name, now)))
-
-    def _ping_packet(self, name: str, now: float) -> bytes:
-        sent = f"{max(0, int(self.sender.wall_at(now))):x}"
-        return self.sender.encode(message("NS_st", st="ping", info="ping", src=name, ts=sent))
+        self.pings.requests(out, now)
 
     def _set_status(self, word: str, out: list[Output], now: float) -> None:
         self.status = word
@@ -323,12 +332,28 @@ class Node:
         if generation is None:
             raise PacketError("no-generation")
         if msg.type.startswith("NS_"):
-            self._control(peer, msg, generation, now, out)
+            self._forward(link, msg, out)
+            refused = self.control.receive(peer, msg, generation, now, out)
+            if refused is not None:
+                self._refused(peer, refused, now, out)
             return
         seq = msg.hexadecimal("seq")
         if not seq:
             raise PacketError("no-number")
         self._numbered(peer, link, msg, (generation, seq), now, out)
+
+    def _forward(self, link: str, msg: Message, out: list[Output]) -> None:
+        """Pass on what came over one line of a serial ring and has hops left."""
+        if link not in self.serial_links or len(self.serial_links) < 2:
+            return
+        hops = msg.decimal("ttl") or 0
+        if hops > 1:
+            one_less = (
+                make_field("ttl", str(hops - 1)) if f.name == "ttl" else f
+                for f in msg.fields
+                if f.name != "auth"
+            )
+            out.append(ev.Forward(link, self.sender.encode(Message(tuple(one_less)))))
 
     def _own_packet(self, msg: Message, now: float, out: list[Output]) -> None:
         self.counters["own-packet"] += 1
@@ -377,15 +402,16 @@ class Node:
         if arrival is Arrival.DUPLICATE:
             self.counters["duplicate"] += 1
             return
+        self._forward(link, msg, out)
         uuid = msg.raw("srcuuid")
         if uuid is not None and len(uuid) == 16:
             peer.uuid = uuid
         if arrival.begins_tracking:
-            self._begin(peer, arrival, number, now, out)
+            self._begin(peer, arrival, msg, number, now, out)
         if is_status and arrival is not Arrival.LATE:
             self._status(peer, msg, number[1], now, out)
         if (ack := peer.inbox.due_ack()) is not None:
-            self._acknowledge(peer, ack, out, now)
+            self.control.acknowledge(peer, ack, out, now)
         self._at_once(peer, msg, now, out)
         if peer.ordering is not None:
             self._in_order(peer, peer.ordering.arrive(number[1], msg), now, out)
@@ -393,7 +419,13 @@ class Node:
                 self._break(peer, "overflow", out)
 
     def _begin(
-        self, peer: Peer, arrival: Arrival, number: tuple[int, int], now: float, out: list[Output]
+        self,
+        peer: Peer,
+        arrival: Arrival,
+        msg: Message,
+        number: tuple[int, int],
+        now: float,
+        out: list[Output],
     ) -> None:
         facts: dict[str, object] = {"node": peer.name, "number": list(number)}
         if arrival is Arrival.SKIPPED:
@@ -401,20 +433,28 @@ class Node:
         else:
             out.append(Remember())
         silent = self.live.silent_s(peer.name, now)
-        self.members.down(peer, out, silent_s=silent)
         if arrival is Arrival.RESTART:
             out.append(Note("notice", "peer.restarted", facts))
-            self.members.restarted(peer, out)
+            self.members.restarted(peer, msg, out, silent)
+        else:
+            self.members.down(peer, out, "broken", silent)
         peer.begin_tracking(number[1])
         self._beat_soon = True
 
     def _break(self, peer: Peer, why: str, out: list[Output]) -> None:
         """Something of `peer` is lost for good: what it sends from here on counts."""
         out.append(Note("error", "stream.broken", {"node": peer.name, "why": why}))
-        self.members.down(peer, out)
+        self.members.down(peer, out, "broken")
         peer.inbox.missing.clear()
         peer.begin_tracking(peer.inbox.newest + 1)
         self._beat_soon = True
+
+    def _refused(self, peer: Peer, seq: int, now: float, out: list[Output]) -> None:
+        """A number we waited for no longer exists."""
+        if peer.kind is Kind.PACEKEEPER:
+            self._break(peer, "refused", out)
+        elif peer.ordering is not None:
+            self._in_order(peer, peer.ordering.skip(seq), now, out)
 
     def _status(self, peer: Peer, msg: Message, seq: int, now: float, out: list[Output]) -> None:
         """What a fresh status says about life; membership waits for its turn in the stream."""
@@ -432,6 +472,7 @@ class Node:
         self._changes(changes, now, out)
         if own_kind is not None and peer.nonce != own_kind.nonce:
             peer.nonce, self._beat_soon = own_kind.nonce, True
+        peer.boot = own_kind.boot if own_kind is not None else ""
         word = msg.text("st") or ""
         if word != peer.status:
             peer.status = word
@@ -442,9 +483,6 @@ class Node:
                 facts: dict[str, object] = {"node": peer.name, "apart_s": round(here - sent)}
                 out.append(Note("warn", "clock.differs", facts))
 
-    def _acknowledge(self, peer: Peer, seq: int, out: list[Output], now: float) -> None:
-        self.sender.control("NS_ackmsg", peer, [("ackseq", f"{seq:x}")], out, now)
-
     def _in_order(self, peer: Peer, messages: list[Message], now: float, out: list[Output]) -> None:
         for msg in messages:
             try:
@@ -453,7 +491,7 @@ class Node:
                 self.counters[f"dropped-{error.reason}"] += 1
                 continue
             if confirm:
-                self._acknowledge(peer, peer.inbox.contiguous, out, now)
+                self.control.acknowledge(peer, peer.inbox.contiguous, out, now)
 
     def _at_once(self, peer: Peer, msg: Message, now: float, out: list[Output]) -> None:
         """Messages of Heartbeat's own protocol are used as they come, in whatever order."""
@@ -487,74 +525,6 @@ class Node:
         if self.status == "up":
             self._set_status("active", out, now)
 
-    # --- control packets ------------------------------------------------------------------------
-
-    def _control(
-        self, peer: Peer, msg: Message, generation: int, now: float, out: list[Output]
-    ) -> None:
-        if not self.members.is_for_us(msg):
-            return
-        if generation != peer.inbox.generation:
-            self.counters["control-of-other-run"] += 1
-            return
-        is_own_kind = peer.kind is Kind.PACEKEEPER
-        if is_own_kind and msg.text("pkto") != self.me.nonce:
-            self.counters["control-for-other-run"] += 1
-            return
-        if msg.type == "NS_ackmsg":
-            if not self.sender.outbox.acknowledge(peer.name, msg.hexadecimal("ackseq") or 0):
-                self.counters["ack-of-unsent"] += 1
-        elif msg.type == "NS_rexmit":
-            first, last = msg.decimal("firstseq"), msg.decimal("lastseq")
-            if first is None or last is None:
-                raise PacketError("bad-number")
-            bucket = peer.fast_resends if is_own_kind else peer.resends
-            if bucket.take(now):
-                self._resend(peer, first, last, now, out)
-            else:
-                self.counters["resend-refused"] += 1
-        elif msg.type == "NS_nak_rexmit":
-            self._refused(peer, msg.hexadecimal("firstseq") or 0, now, out)
-
-    def _resend(self, peer: Peer, first: int, last: int, now: float, out: list[Output]) -> None:
-        answer = self.sender.outbox.resend(peer.name, first, last, now)
-        self.sender.resend(answer.messages, out)
-        self.counters["resent"] += len(answer.messages)
-        if answer.gone is not None:
-            self.counters["resend-gone"] += 1
-            extra = [("firstseq", f"{answer.gone:x}"), ("info", "too old")]
-            self.sender.control("NS_nak_rexmit", peer, extra, out, now)
-
-    def _refused(self, peer: Peer, seq: int, now: float, out: list[Output]) -> None:
-        if not peer.inbox.give_up(seq) or peer.ordering is None:
-            return
-        if peer.kind is Kind.PACEKEEPER:
-            self._break(peer, "refused", out)
-        else:
-            self._in_order(peer, peer.ordering.skip(seq), now, out)
-
-    def _ask_for_missing(self, peer: Peer, now: float, out: list[Output]) -> None:
-        for seq in peer.inbox.due_requests(now):
-            self.counters["asked"] += 1
-            extra = [("firstseq", str(seq)), ("lastseq", str(seq))]
-            self.sender.control("NS_rexmit", peer, extra, out, now)
-
-    def _ping_answer(self, link: str, data: bytes, now: float, out: list[Output]) -> None:
-        try:
-            msg = decode(data, self.ring, now)
-        except PacketError as error:
-            self.counters[f"ping-{error.reason}"] += 1
-            return
-        name, sent = msg.text("src") or "", msg.hexadecimal("ts")
-        if msg.type != "NS_st" or name not in self.config.ping_nodes or sent is None:
-            self.counters["ping-other"] += 1
-            return
-        if abs(self.sender.wall_at(now) - sent) > self.config.deadping_s + 1:
-            self.counters["ping-stale"] += 1
-            return
-        self._changes(self.live.heard_on(name, link, None, now), now, out)
-        self._changes(self.live.beat(name, None, now), now, out)
-
     # --- what liveness found --------------------------------------------------------------------
 
     def _changes(self, changes: list[Change], now: float, out: list[Output]) -> None:
@@ -573,7 +543,7 @@ class Node:
                     self._beat_soon = True
                 case PeerDead(name, silent_s, _):
                     self.peers[name].status = "dead"
-                    self.members.down(self.peers[name], out, silent_s=silent_s)
+                    self.members.down(self.peers[name], out, "silent", silent_s)
                     self._beat_soon = True
                 case _:
                     assert_never(change)

@@ -70,6 +70,8 @@ class Peer:
     assembly: Assembly = field(default_factory=Assembly)
     nonce: str = ""
     """Its nonce, which we echo."""
+    boot: str = ""
+    """What it said of the boot of its node."""
     count: int = 0
     """How often we began to track it, which we echo."""
     echoed: str | None = None
@@ -101,6 +103,7 @@ class Membership:
     echoes: dict[str, str]
     has_left: bool
     clients: frozenset[str]
+    boot: str
 
 
 def read_membership(message: Message) -> Membership | None:
@@ -117,6 +120,7 @@ def read_membership(message: Message) -> Membership | None:
         echoes,
         message.text("pkleft") == "1",
         frozenset(clients),
+        message.text("pkboot") or "",
     )
 
 

@@ -32,6 +32,8 @@ class Identity:
     generation: int
     nonce: str
     """Random, new in each run; peers of our own kind echo it."""
+    boot: str = ""
+    """A word that is new with each boot of the node."""
 
 
 class QueueFull(Exception):
@@ -138,6 +140,8 @@ class Sender:
             make_field(OWN_KIND_FIELD, OWN_VERSION),
             make_field("pknonce", self.me.nonce),
         ]
+        if self.me.boot:
+            fields.append(make_field("pkboot", self.me.boot))
         for name, words in (("pkecho", echoes), ("pkclients", clients)):
             text = " ".join(words)
             if text:

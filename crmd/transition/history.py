@@ -7,14 +7,13 @@ Facts: scheduler-2-actions.md sections 16.3 to 16.5 and 7.7.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
+from cib import digest
 from crmd.scheduler.transition import Action, ActionKind
 from crmd.transition.imagine import (
     AttributeStep,
@@ -87,19 +86,7 @@ def parameters_digest(attributes: Iterable[tuple[str, str]]) -> str:
         if name not in _NOT_HASHED
         and (not name.startswith("CRM_meta_") or (recurring and name == "CRM_meta_timeout"))
     }
-    escapes = {"\n": "&#10;", "\t": "&#9;", "\r": "&#13;"}
-    text = "".join(
-        f" {name}={_double_quoted(value, escapes)}" for name, value in sorted(kept.items())
-    )
-    digest = hashlib.md5(f" <parameters{text}/>\n".encode(), usedforsecurity=False)
-    return digest.hexdigest()
-
-
-def _double_quoted(value: str, escapes: dict[str, str]) -> str:
-    quoted = quoteattr(value, escapes)
-    if quoted.startswith("'"):
-        quoted = '"' + quoted[1:-1].replace('"', "&quot;") + '"'
-    return quoted
+    return digest.parameters(kept)
 
 
 class SimulatedCib:

@@ -49,6 +49,7 @@ class IPaddr(Agent):
         Action("meta-data", "5s"),
     )
     _net: RtNetlink | None = None
+    _where: Where | None = None
 
     @property
     def net(self) -> RtNetlink:
@@ -78,7 +79,12 @@ class IPaddr(Agent):
         return int(text)
 
     def where(self) -> Where:
-        """Interface, prefix and broadcast.  Raises AgentError (GENERIC)."""
+        """Interface, prefix and broadcast, looked up once.  Raises AgentError (GENERIC)."""
+        if self._where is None:
+            self._where = self._look_up()
+        return self._where
+
+    def _look_up(self) -> Where:
         ip = findif.parse_ip(self.ip)
         if self.nic and not index_of(self.nic):
             raise AgentError(Rc.GENERIC, f"nic={self.nic!r}: no such interface here")
@@ -155,8 +161,9 @@ class IPaddr(Agent):
         label = f"{where.nic}:{self.p['iflabel'] or self._free_alias(where.nic)}"
         try:
             self.net.add_address(self.ip, where.prefix, index, where.broadcast, label)
-            self.net.set_link_up(index)
-        except NetlinkError as e:
+            if not netlink.is_link_up(where.nic):
+                self.net.set_link_up(index)
+        except OSError as e:
             raise AgentError(
                 Rc.GENERIC, f"{self.ip}/{where.prefix} as {label}: {e.strerror}"
             ) from e

@@ -72,6 +72,7 @@ class IPaddr2(Agent):
         Action("validate-all"),
     )
     _net: RtNetlink | None = None
+    _where: Where | None = None
 
     def run(self) -> Rc:
         if self.p["network_namespace"] and self.action in (
@@ -118,7 +119,12 @@ class IPaddr2(Agent):
         return int(text)
 
     def where(self) -> Where:
-        """Interface, prefix and broadcast.  Raises AgentError."""
+        """Interface, prefix and broadcast, looked up once per action.  Raises AgentError."""
+        if self._where is None:
+            self._where = self._look_up()
+        return self._where
+
+    def _look_up(self) -> Where:
         ip = findif.parse_ip(self.ip)
         family = netlink.family_of(self.ip)
         nic, _ = self.nic_and_label
@@ -251,8 +257,9 @@ class IPaddr2(Agent):
                 flags,
                 int(lifetime) if lifetime.isdigit() else netlink.FOREVER,
             )
-            self.net.set_link_up(index)
-        except NetlinkError as e:
+            if not netlink.is_link_up(where.nic):
+                self.net.set_link_up(index)
+        except OSError as e:
             raise AgentError(
                 Rc.GENERIC, f"{self.ip}/{where.prefix} on {where.nic}: {e.strerror}"
             ) from e

@@ -140,6 +140,15 @@ def test_modify_creates_only_where_it_may():
     assert do(Call.MODIFY, **by_xpath).rc is Rc.NOSUCH
 
 
+def test_modify_of_a_whole_section_makes_it_where_it_is_missing():
+    xml = (
+        '<acls><acl_role id="r"><acl_permission id="p" kind="read" xpath="/cib"/></acl_role></acls>'
+    )
+    outcome = do(Call.MODIFY, section="acls", xml=xml)
+    assert outcome.rc is Rc.OK and ids(outcome, "configuration/acls/acl_role") == ["r"]
+    assert do(Call.MODIFY, section="acls", xml='<acl_role id="r"/>').rc is Rc.NOSUCH
+
+
 def test_values_count_where_asked_and_always_at_the_root():
     bumped = do(Call.MODIFY, xml='<cib admin_epoch="admin_epoch++"/>')
     assert version(bumped) == Version(2, 5, 8)

@@ -47,7 +47,7 @@ def test_a_restart_of_our_heartbeatd_is_not_the_death_of_a_peer_that_is_heard_ag
 def test_a_restart_of_a_peers_heartbeatd_is_not_its_death_either():
     p = Peers()
     p.snapshot(state(b=3), now=0.0)
-    assert p.peer_down(PeerDown("b", False, 0.2), now=10.0) == []
+    assert p.peer_down(PeerDown("b", False, 0.2, "restarted"), now=10.0) == []
     assert p.client(PeerClient("b", "crmd", False)) == []
     assert p.peer_up(PeerUp("b", 4)) == []
     assert p.client(PeerClient("b", "crmd", True)) == [PeerUp("b", 4)]
@@ -67,16 +67,18 @@ def test_a_peer_that_is_not_heard_again_within_deadtime_is_dead():
     p = Peers()
     p.snapshot(state(b=3, c=4), now=0.0)
     p.snapshot(state(b=None, c=4), now=10.0)
-    p.peer_down(PeerDown("c", False, 0.25), now=10.0)
+    p.peer_down(PeerDown("c", False, 0.25, "broken"), now=9.75)
     assert p.tick(10.75) == [PeerDown("c", False, 1.0)]
     assert p.tick(11.0) == [PeerDown("b", False, 1.0)]
     assert p.tick(12.0) == []
 
 
-def test_silence_and_departure_are_told_at_once():
+def test_silence_reboot_and_departure_are_told_at_once():
     p = Peers()
-    p.snapshot(state(b=3, c=4), now=0.0)
+    p.snapshot(state(b=3, c=4, e=5), now=0.0)
     assert p.peer_down(PeerDown("b", False, 1.0), now=9.0) == [PeerDown("b", False, 1.0)]
+    rebooted = PeerDown("e", False, 0.1, "rebooted")
+    assert p.peer_down(rebooted, now=9.0) == [rebooted]
     assert p.peer_down(PeerDown("c", True), now=9.0) == [PeerDown("c", True)]
     assert p.peer_down(PeerDown("d", False, 0.0), now=9.0) == [PeerDown("d", False, 0.0)]
 

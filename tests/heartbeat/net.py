@@ -24,12 +24,13 @@ def configuration(nodes: str, extra: str = "") -> Config:
     return config
 
 
-def make_node(name: str, config: Config, generation: int, started: float, seed: int = 0) -> Node:
+def make_node(
+    name: str, config: Config, generation: int, started: float, seed: int = 0, boot: str = ""
+) -> Node:
     ring, _ = parse_authkeys(AUTH)
     assert ring is not None
-    identity = Identity(
-        name, name.encode().ljust(16, b"."), generation, f"{name}{generation}".ljust(22, "x")
-    )
+    uuid, nonce = name.encode().ljust(16, b"."), f"{name}{generation}".ljust(22, "x")
+    identity = Identity(name, uuid, generation, nonce, boot)
     return Node(identity, config, ring, random.Random(f"{name}{seed}{generation}"), started)
 
 
@@ -57,8 +58,8 @@ class Net:
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
 
-    def boot(self, name: str, generation: int = 1) -> None:
-        self.nodes[name] = make_node(name, self.config, generation, self.now, self.seed)
+    def boot(self, name: str, generation: int = 1, boot: str = "") -> None:
+        self.nodes[name] = make_node(name, self.config, generation, self.now, self.seed, boot)
         self.told.setdefault(name, [])
 
     def kill(self, name: str) -> None:

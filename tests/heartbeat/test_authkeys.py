@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import stat
 
 import pytest
@@ -9,11 +10,11 @@ import pytest
 from crmd.heartbeat.authkeys import (
     FileFacts,
     Method,
-    crc32_msb_first,
     parse_authkeys,
     permission_problems,
     weaknesses,
 )
+from crmd.heartbeat.digests import crc32_msb_first, keyed, same
 from crmd.heartbeat.durations import parse_duration
 
 
@@ -78,6 +79,19 @@ def test_crc_matches_the_published_check_value() -> None:
     assert crc32_msb_first(b"") == 0xFFFFFFFF
     # cksum of "123456789" feeds the length byte 9 after the data: 0x377A6011 = 930766865.
     assert crc32_msb_first(b"123456789\x09") == 930766865
+
+
+@pytest.mark.parametrize("method", ["md5", "sha1", "sha256"])
+@pytest.mark.parametrize("length", [1, 20, 64, 65, 200])
+def test_keyed_digests_are_those_of_the_standard_library(method: str, length: int) -> None:
+    secret, data = b"k" * length, b"some data" * 50
+    assert keyed(method, secret)(data).decode() == hmac.new(secret, data, method).hexdigest()
+
+
+def test_digests_of_another_length_are_not_the_same() -> None:
+    assert same(b"abc", b"abc")
+    for other in (b"", b"ab", b"abd", b"abcd"):
+        assert not same(b"abc", other)
 
 
 def test_weak_keys_are_named() -> None:

@@ -215,7 +215,21 @@ def test_the_generation_file_has_heartbeats_form() -> None:
         assert parse_generation(bad) is None
 
 
-def test_the_asyncio_client_speaks_in_values_and_survives_a_restart(pair: Cluster) -> None:
+@pytest.fixture
+def patient_pair(tmp_path: Path) -> Iterator[Cluster]:
+    """Two nodes whose deadtime is longer than the start of a Python process under load."""
+    cluster = Cluster(tmp_path, ("a", "b"), deadtime="3", initdead="4")
+    try:
+        for node in cluster.nodes:
+            cluster.start(node)
+        yield cluster
+    finally:
+        cluster.close()
+
+
+def test_the_asyncio_client_speaks_in_values_and_survives_a_restart(patient_pair: Cluster) -> None:
+    pair = patient_pair
+
     async def scenario() -> None:
         events: dict[str, list[MessagingEvent | PeerClient]] = {"a": [], "b": []}
         states: list[HeartbeatState] = []
@@ -236,7 +250,7 @@ def test_the_asyncio_client_speaks_in_values_and_survives_a_restart(pair: Cluste
                 await clients["b"].wait_ready()
                 while not any(isinstance(e, PeerUp) for e in events["a"]):
                     await asyncio.sleep(0.01)
-            assert state.nodes == ("a", "b") and state.deadtime_s == 0.5
+            assert state.nodes == ("a", "b") and state.deadtime_s == 3.0
             await seen("a", PeerClient("b", "crmd", True))
             payload = os.urandom(2_000_000)
             assert clients["a"].transmit(Transmit("cib", payload))
@@ -253,7 +267,7 @@ def test_the_asyncio_client_speaks_in_values_and_survives_a_restart(pair: Cluste
             async with asyncio.timeout(6):
                 while any(sum(isinstance(e, PeerUp) for e in all_) < 2 for all_ in events.values()):
                     await asyncio.sleep(0.01)
-            await asyncio.sleep(2 * state.deadtime_s)
+            await asyncio.sleep(1.2 * state.deadtime_s)
             told = [e for n in events for e in events[n] if isinstance(e, PeerDown)]
             assert told == [] or silent_s > state.deadtime_s, "who was not silent is not dead"
             assert await clients["b"].leave()

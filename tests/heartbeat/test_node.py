@@ -74,6 +74,20 @@ def test_a_restart_faster_than_deadtime_shows_as_down_and_up_with_the_new_genera
     about_b = [e for _, e in net.told["a"] if isinstance(e, PeerUp | PeerDown) and e.node == "b"]
     assert [type(e) for e in about_b] == [PeerUp, PeerDown, PeerUp]
     assert about_b[2] == PeerUp("b", 2)
+    assert isinstance(about_b[1], PeerDown) and about_b[1].why == "rebooted"
+
+
+def test_a_restarted_heartbeatd_of_the_same_boot_is_told_from_a_reboot() -> None:
+    net = Net(configuration("a b"))
+    net.boot("a", boot="x")
+    net.boot("b", boot="y")
+    net.run(2)
+    for generation, boot, why in ((2, "y", "restarted"), (3, "z", "rebooted")):
+        net.kill("b")
+        net.boot("b", generation, boot=boot)
+        net.run(1)
+        downs = [e for e in net.heard("a", PeerDown) if isinstance(e, PeerDown)]
+        assert downs[-1].why == why and net.heard("a", PeerUp)[-1] == PeerUp("b", generation)
 
 
 def test_a_clean_departure_is_told_as_clean_and_acknowledged() -> None:

@@ -50,6 +50,7 @@ class SimExec:
         self.results = {}
         self.failed = {}
         self.is_dead = False
+        self.seen = set()
 
     def state(self):
         results = {r.call_id: r for r in [*self.results.values(), *self.failed.values()]}
@@ -70,11 +71,14 @@ class SimExec:
     # --- calls ------------------------------------------------------------------------------
 
     def run(self, call):
+        if call.call_id in self.seen:
+            return  # asked again after a reconnection; its result comes, or came
+        self.seen.add(call.call_id)
         self.world.monitor.run_agent(self.node, self, call)
         self.running[call.call_id] = call
         if call.interval_ms:
             self.recurring[(call.rsc, call.operation, call.interval_ms)] = call
-        if call.agent.klass == "stonith":
+        if call.agent.klass == "stonith" and call.operation in ("on", "off", "reboot"):
             self._fence(call)
             return
         chance = self.world.chance["agents"]
@@ -120,6 +124,7 @@ class SimExec:
             changed_at=int(1_700_000_000 + self.world.now),
             user_data=call.user_data,
         )
+        self.world.monitor.agent_done(self.node, result)
         key = (call.rsc, call.operation, call.interval_ms)
         self.results[key] = result
         if rc not in (0, 7) or status is not ExecStatus.DONE or (rc == 7 and call.interval_ms):

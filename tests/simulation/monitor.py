@@ -32,6 +32,7 @@ class Monitor:
         self.two_leaders_since = {}
         self.aborted = set()
         self.run_before = set()
+        self.stop_tried = set()
         self.newest = {}
         self.believed = {}
         self.delivered_generation = {}
@@ -47,6 +48,8 @@ class Monitor:
 
     def truth_changed(self, rsc):
         where = self.world.truth.where(rsc)
+        if rsc not in self.world.knobs.resources:
+            return  # a fence device may run anywhere
         if len(where) > 1 and self.world.knobs.fencing:
             self.broken("I1", f"{rsc} is active on {', '.join(where)}")
         if len(where) > 1:
@@ -63,7 +66,7 @@ class Monitor:
     def run_agent(self, node, executor, call):
         """Before execd begins a call."""
         self.count(f"agent {call.operation}")
-        if call.agent.klass == "stonith":
+        if call.agent.klass == "stonith" and call.operation in ("on", "off", "reboot"):
             return
         busy = [
             c for c in executor.running.values() if c.rsc == call.rsc and c.call_id != call.call_id
@@ -72,7 +75,7 @@ class Monitor:
             self.broken("I18", f"{call.rsc} {call.operation} while {busy[0].operation} runs")
         if call.call_id in executor.running:
             self.broken("I18", f"call {call.call_id} of {call.rsc} runs already")
-        if call.operation == "start":
+        if call.operation == "start" and call.rsc in self.world.knobs.resources:
             self._start_is_safe(node, call)
         if call.operation in ("start", "stop") and not call.interval_ms:
             self._group_order(node, call)
@@ -102,6 +105,9 @@ class Monitor:
                     self.broken("I15", f"{call.rsc} starts on {node.name} before {missing[0]}")
             else:
                 later = [m for m in members[at + 1 :] if m in believed]
+                if is_release(call):  # a node letting go carries on after a stop that failed
+                    later = [m for m in later if (node.name, m) not in self.stop_tried]
+                self.stop_tried.add((node.name, call.rsc))
                 if later:
                     self.broken("I15", f"{call.rsc} stops on {node.name} before {later[0]}")
 
@@ -113,6 +119,7 @@ class Monitor:
             believed.discard(result.rsc)
         elif result.operation == "start" and result.rc == 0:
             believed.add(result.rsc)
+            self.stop_tried.discard((node.name, result.rsc))
         elif result.operation == "monitor" and result.rc == 7:
             believed.discard(result.rsc)
         elif result.operation == "monitor" and result.rc == 0:
@@ -127,8 +134,6 @@ class Monitor:
         return controller.core.replica.lineage
 
     def after(self, node, event, effects, before):
-        if isinstance(event, ev.AgentDone):
-            self.agent_done(node, event.result)
         controller = node.controller
         self._orders(node, effects)
         if controller.refused.get("malformed"):
@@ -284,6 +289,12 @@ def order_key(effect):
     return None
 
 
+def is_release(call):
+    """Whether a stop is a node's own, not an order of a DC."""
+    context = Context.load(call.user_data)
+    return context is not None and context.key.transition < 0
+
+
 def shows_active(entry):
     """Whether a history says that its resource runs."""
 
@@ -298,6 +309,6 @@ def shows_active(entry):
             active = not (rc == "0" and status == "0")
         elif op.get("operation") == "start":
             active = True
-        elif op.get("operation") == "monitor" and op.get("interval") == "0":
+        elif op.get("operation") == "monitor" and (op.get("interval") == "0" or rc == "0"):
             active = rc == "0"
     return active

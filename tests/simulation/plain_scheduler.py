@@ -233,14 +233,23 @@ def plan(nodes, resources, fencing, can_fence, quorate):
     probes = {rsc.id: probe(graph, rsc, ordered) for rsc in resources}
     targets = assign(resources, ordered, quorate)
     stops = {}
+    blocked = set()
     for rsc in reversed(resources):
+        stuck = any(rsc.states[n.name].stop_failed and n.name not in fences for n in ordered)
+        if stuck or any(o in blocked and follows(resources, rsc, o) for o in stops):
+            blocked.add(rsc.id)
+            stops[rsc.id] = []
+            continue
         waits = [i for o, ids in stops.items() for i in ids if follows(resources, rsc, o)]
+        waits += [i for ids in probes.values() for i in ids]
         sound = all(stays(o, targets) for o in earlier(resources, rsc))
         stops[rsc.id] = stop(graph, rsc, ordered, targets[rsc.id], fences, waits, sound)
     starts = {}
     for rsc in resources:
         target = targets[rsc.id]
-        if target is None or any(rsc.states[n].active for n in unclean_left):
+        if target is None or rsc.id in blocked:
+            continue
+        if any(rsc.states[n].active for n in unclean_left):
             continue
         state = rsc.states[target.name]
         if state.active and not state.failed and not stops[rsc.id]:

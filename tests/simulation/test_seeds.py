@@ -10,7 +10,7 @@ import pytest
 from tests.simulation import plain_scheduler
 from tests.simulation.storm import Run
 
-SEEDS = int(os.environ.get("PACEKEEPER_SEEDS", "20"))
+SEEDS = int(os.environ.get("PACEKEEPER_SEEDS", "60"))
 PER_TEST = 20
 
 

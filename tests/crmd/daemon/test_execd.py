@@ -104,6 +104,9 @@ def test_actions_run_and_a_monitor_reports_what_changes(node):
             await crmd.until(lambda: len(crmd.heard) == 4)
             assert (crmd.heard[-1].rc, crmd.heard[-1].call_id) == (7, 3)
             assert "No process state file" in crmd.heard[-1].exit_reason
+            await asyncio.sleep(0.35)
+            lines = node.paths.log_file("execd").read_text().splitlines()
+            assert len([line for line in lines if "agent.said" in line]) == 1
             crmd.client.cancel("d", "monitor", 100)
             await crmd.until(lambda: crmd.heard[-1].status is ExecStatus.CANCELLED)
             listing = await crmd.client.list()
@@ -143,12 +146,12 @@ def test_a_killed_execd_leaves_services_alone_and_resumes_its_monitors(node, tmp
             assert (await crmd.result(AgentCall(1, "s", svc, "start"))).rc == 0
             await crmd.result(AgentCall(2, "s", svc, "monitor", interval_ms=200))
             crmd.client.run(AgentCall(3, "x", DELAY, "start", {"startdelay": "30"}))
-            running = []
-            while not running:
-                running = (await crmd.client.list())["running"]
-                await asyncio.sleep(0.05)
-            await asyncio.sleep(0.1)
-            (pid,) = [int(p.name) for p in (node.paths.run / "execd-actions").iterdir()]
+            pid = 0
+            while not pid:
+                await asyncio.sleep(0.02)
+                if [c["rsc"] for c in (await crmd.client.list())["running"]] == ["x"]:
+                    notes = list((node.paths.run / "execd-actions").iterdir())
+                    pid = int(notes[0].name) if notes else 0
             crmd.heard.clear()
             node.end()
             node.start()
@@ -219,6 +222,33 @@ def test_calls_and_results_survive_the_wire():
     assert result_from_json(result_to_json(result)) == result
     with pytest.raises(CallError, match=r"params\.a=1"):
         call_from_json({**call_to_json(call), "params": {"a": 1}})
+
+
+def test_no_client_is_sent_more_than_it_can_acknowledge():
+    log = ResultLog()
+    for n in range(500):
+        log.add(AgentResult(n, "r", "monitor", 0, 0, ExecStatus.DONE))
+    first = log.to_send(sent=0)
+    assert [seq for seq, _ in first] == list(range(1, 201))
+    assert log.to_send(sent=200) == []
+    log.acknowledge(150)
+    assert [seq for seq, _ in log.to_send(sent=200)] == list(range(201, 351))
+
+
+def test_a_client_that_was_long_away_hears_a_thousand_results(node):
+    async def scenario():
+        async with Crmd(node) as crmd:
+            await crmd.result(AgentCall(1, "d", DUMMY, "start"))
+        with ipc.Client(node.paths.execd_socket, 5) as absent:
+            for n in range(2, 1002):
+                call = AgentCall(n, f"r{n}", AgentRef("lsb", "none"), "monitor")
+                absent.send({"op": "run", "call": call_to_json(call)})
+                absent.receive()
+        async with Crmd(node) as crmd:
+            await crmd.until(lambda: len(crmd.heard) >= 1000, 20)
+            assert {r.call_id for r in crmd.heard} >= set(range(2, 1002))
+
+    asyncio.run(scenario())
 
 
 def test_the_result_log_is_bounded_and_forgets_what_is_acknowledged():

@@ -1,0 +1,174 @@
+"""`crm_simulate`: events, pretended failures, files, explanations, refusals."""
+
+import io
+import json
+
+import pytest
+from lxml import etree
+
+from cli.crm_simulate import main
+
+CIB = """<cib validate-with="pacemaker-3.9" crm_feature_set="3.16.1" epoch="1" num_updates="0"
+ admin_epoch="0" have-quorum="1" dc-uuid="1" execution-date="1700000000"><configuration>
+<crm_config><cluster_property_set id="o"><nvpair id="o-f" name="stonith-enabled" value="false"/>
+</cluster_property_set></crm_config><nodes><node id="1" uname="n1"/><node id="2" uname="n2"/>
+</nodes><resources><group id="g"><primitive id="fs" class="ocf" provider="heartbeat"
+ type="Filesystem"/><primitive id="vip" class="ocf" provider="heartbeat" type="IPaddr2">
+<operations><op id="vip-m" name="monitor" interval="10s"/></operations></primitive></group>
+</resources><constraints><rsc_location id="like" rsc="g" node="n2" score="50"/></constraints>
+</configuration><status>
+<node_state id="1" uname="n1" in_ccm="true" crmd="online" join="member" expected="member"/>
+<node_state id="2" uname="n2" in_ccm="true" crmd="online" join="member" expected="member"/>
+</status></cib>"""
+
+
+def simulate(*argv, text=CIB):
+    out, err = io.StringIO(), io.StringIO()
+    code = main(list(argv), out, err, {}, io.StringIO(text))
+    return code, out.getvalue(), err.getvalue()
+
+
+def section(out, title):
+    _, _, rest = out.partition(title + ":\n")
+    return [line[4:] for line in rest.partition("\n\n")[0].splitlines() if line.startswith("  * ")]
+
+
+def test_a_group_starts_in_its_order_on_the_node_that_it_prefers():
+    code, out, err = simulate("-pS")
+    assert (code, err) == (0, "")
+    ran = section(out, "Executing Cluster Transition")
+    starts = [line for line in ran if " start on " in line]
+    assert starts == [
+        "Resource action: fs              start on n2",
+        "Resource action: vip             start on n2",
+    ]
+    assert out.endswith(
+        "    * Resource Group: g:\n"
+        "      * fs\t(ocf:heartbeat:Filesystem):\t Started n2\n"
+        "      * vip\t(ocf:heartbeat:IPaddr2):\t Started n2\n"
+    )
+
+
+def test_the_saved_result_is_a_fixed_point_that_survives_the_loss_of_the_node(tmp_path):
+    after = tmp_path / "after.xml"
+    assert simulate("-pS", "-O", str(after))[0] == 0
+    code, out, _ = simulate("-R", "-x", str(after))
+    assert code == 0 and section(out, "Transition Summary") == []
+    code, out, _ = simulate("-S", "-x", str(after), "--node-down=n2")
+    assert section(out, "Performing Requested Modifications") == ["Taking node n2 offline"]
+    assert out.count("Started n1\n") == 2
+
+
+def test_in_place_writes_the_result_back_to_the_input(tmp_path):
+    path = tmp_path / "cib.xml"
+    path.write_text(CIB)
+    assert simulate("-X", "-x", str(path))[0] == 0
+    entries = etree.parse(str(path)).findall(".//lrm_rsc_op")
+    assert {e.get("id") for e in entries} >= {"fs_last_0", "vip_last_0", "vip_monitor_10000"}
+
+
+def test_a_plain_run_leaves_the_input_untouched(tmp_path):
+    path = tmp_path / "cib.xml"
+    path.write_text(CIB)
+    simulate("-S", "-x", str(path))
+    assert path.read_text() == CIB
+
+
+def test_a_pretended_failure_stops_what_depends_on_it():
+    code, out, _ = simulate("-pS", "-F", "fs_start_0@n2=1")
+    assert code == 0
+    assert "Pretending action " in out and " failed with rc=1\n" in out
+    assert "  * Injecting attribute fail-count-fs#start_0=INFINITY into /node_state '2'" in out
+    assert "vip             start" not in out
+
+
+def test_an_injected_failure_is_recovered_from(tmp_path):
+    after = tmp_path / "after.xml"
+    simulate("-pS", "-O", str(after))
+    code, out, _ = simulate("-S", "-x", str(after), "-i", "vip_monitor_10000@n2=7")
+    assert code == 0
+    assert section(out, "Transition Summary") == ["Recover    vip     (    n2 )"]
+    assert section(out, "Performing Requested Modifications")[:2] == [
+        "Injecting vip_monitor_10000@n2=7 into the configuration",
+        "Injecting attribute fail-count-vip#monitor_10000=1 into /node_state '2'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "words"),
+    [
+        (["-p", "-i", "nope_monitor_0@n1=1"], 105, "no primitive resource 'nope'"),
+        (["-p", "-i", "vip_monitor_0@n9=1"], 105, "no node 'n9'"),
+        (["-p", "-i", "vip"], 64, "RESOURCE_TASK_INTERVAL@NODE=RC"),
+        (["-p", "-q", "perhaps"], 64, "want 'true' or 'false'"),
+        (["-p", "-t", "yesterday"], 65, "yesterday"),
+        (["-p", "--explain=nope"], 105, "no such resource"),
+        (["-p", "word"], 64, "non-option ARGV-elements"),
+        (["--output-as=csv"], 64, "Unknown output format"),
+        (["-x", "/nonexistent/cib.xml"], 66, "/nonexistent/cib.xml: cannot read"),
+        (["-pR", "-G", "/nonexistent/graph"], 73, "/nonexistent/graph: cannot write"),
+        (["--profile=/nonexistent"], 66, "no folder with XML files"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_with_a_status_and_a_reason(argv, code, words):
+    got, _, err = simulate(*argv)
+    assert got == code and err.startswith("crm_simulate: ") and words in err
+
+
+def test_an_invalid_configuration_names_the_line_and_the_remedy():
+    broken = CIB.replace('score="50"', 'score="50" nonsense="1"')
+    code, out, err = simulate("-pS", text=broken)
+    assert (code, out) == (78, "")
+    assert "line 8: <rsc_location> 'like'" in err and "nonsense" in err
+
+
+def test_graph_and_dot_are_written_where_asked(tmp_path):
+    graph, dot = tmp_path / "g.xml", tmp_path / "g.dot"
+    code, out, _ = simulate("-pQ", "-G", str(graph), "-D", str(dot))
+    assert (code, out) == (0, "")
+    assert etree.parse(str(graph)).getroot().tag == "transition_graph"
+    assert dot.read_text().startswith(' digraph "g" {\n')
+
+
+def test_an_explanation_has_the_terms_of_each_node_and_marks_the_choice():
+    code, out, _ = simulate("-p", "--explain=g")
+    assert code == 0
+    assert "fs: on n2" in out and "  n2: 50  <- chosen" in out and "    +50  like" in out
+
+
+def test_scores_are_bare_lines_when_quiet():
+    _, out, _ = simulate("-pSsQ")
+    lines = out.rstrip("\n").splitlines()
+    assert "pcmk__primitive_assign: fs allocation score on n2: 50" in lines
+    assert not [line for line in lines if line.startswith(" ")]
+
+
+def test_xml_and_json_hold_every_step():
+    _, out, _ = simulate("-pS", "-s", "--output-as=xml")
+    tree = etree.fromstring(out.encode())
+    assert [child.tag for child in tree] == [
+        "cluster_status",
+        "allocations",
+        "actions",
+        "transition",
+        "revised_cluster_status",
+        "status",
+    ]
+    action = tree.find("actions/rsc_action")
+    assert dict(action.attrib) == {"action": "start", "resource": "fs", "node": "n2"}
+    _, out, _ = simulate("-pS", "--output-as=json")
+    document = json.loads(out)
+    assert document["actions"][0] == {
+        "kind": "rsc_action",
+        "action": "start",
+        "resource": "fs",
+        "node": "n2",
+    }
+
+
+def test_profile_times_every_file(tmp_path):
+    (tmp_path / "a.xml").write_text(CIB)
+    (tmp_path / "b.xml").write_text("<broken")
+    code, out, err = simulate(f"--profile={tmp_path}", "-N", "2")
+    assert code == 0 and out.startswith("* Testing a.xml ")
+    assert "b.xml: skipped: " in err
