@@ -38,6 +38,9 @@ _PARSER = etree.XMLParser(
     remove_blank_text=True, remove_comments=True, remove_pis=True,
 )  # fmt: skip
 
+LAST_DATE = 253_402_300_799
+"""The last second of the year 9999."""
+
 
 def parse(cib: bytes) -> etree._Element:
     """The document, upgraded to the newest schema in memory.
@@ -48,9 +51,12 @@ def parse(cib: bytes) -> etree._Element:
 
 
 def effective_now(cib: etree._Element, now: float) -> float:
-    """`execution-date` of the CIB if it has one, else `now` (3.2)."""
-    text = cib.get("execution-date")
-    return float(text) if text is not None and text.isdigit() else now
+    """`execution-date` of the CIB if it has one before the year 10,000, else `now` (3.2)."""
+    text = cib.get("execution-date", "")
+    if not (text.isascii() and text.isdigit()):
+        return now
+    date = int(text)
+    return float(date) if date <= LAST_DATE else now
 
 
 def read(
