@@ -21,9 +21,14 @@ from crmd.scheduler.transition import Decision, Transition
 from crmd.scheduler.unpack import unpack_constraints, unpack_status
 
 
-def unpack(root: etree._Element, now: float) -> model.Cluster:
-    """The state of the cluster as the scheduler reads it; the CIB stays as it is."""
-    return unpack_status(copy.deepcopy(root), now)
+def unpack(
+    root: etree._Element, now: float, explain: model.Recorder | None = None
+) -> model.Cluster:
+    """The state of the cluster as the scheduler reads it; the CIB stays as it is.
+
+    Failures in it change scores already: `explain` is told.
+    """
+    return unpack_status(copy.deepcopy(root), now, explain)
 
 
 STATUS_PHASE = 2

@@ -46,8 +46,6 @@ class Session:
     def run(self) -> Exit:
         """All steps that the request asks for."""
         request = self.request
-        if request.explain is not None:
-            self.terms = Terms()
         self._clock_line()
         cluster = self._unpack()
         self._show_current(cluster)
@@ -95,7 +93,8 @@ class Session:
         if not self.request.quiet:
             for text in status_messages(self.root, now):
                 self.report.message(text)
-        return unpack(self.root, now)
+        self.terms = Terms() if self.request.explain is not None else None
+        return unpack(self.root, now, self.terms)
 
     # --- steps ---------------------------------------------------------------------------
 
