@@ -70,6 +70,8 @@ class Daemon:
         self._remember_at = clock() + REMEMBER_EVERY_S
         self._maintain_at = clock() + MAINTAIN_EVERY_S
         self._load_at = 0.0
+        self._due = 0.0
+        """When the node needs its next Tick."""
         self._wake_read, self._wake_write = socket.socketpair()
         self._signals: set[int] = set()
         trusted = {0, os.geteuid()} | ({uid} if (uid := cluster_uid()) is not None else set())
@@ -99,7 +101,7 @@ class Daemon:
         self.writer.close()
 
     def _turn(self) -> None:
-        wake_at = min(self.node.deadline(), self._remember_at, self._maintain_at)
+        wake_at = min(self._due, self._remember_at, self._maintain_at)
         if self.stop_at is not None:
             wake_at = min(wake_at, self.stop_at)
         ready = self.selector.select(max(0.0, wake_at - clock()))
@@ -107,8 +109,10 @@ class Daemon:
             reaction: Callable[[int], None] = key.data
             reaction(mask)
         now = clock()
-        if now >= self.node.deadline():
+        self._due = self.node.deadline()
+        if now >= self._due:
             self._feed(ev.Tick(time.time(), self._load_if_due(now)), now)
+            self._due = self.node.deadline()
         self.clients.set_reading(self.node.may_submit)
         if now >= self._remember_at:
             self._save_memory()
@@ -254,6 +258,7 @@ class Daemon:
                 self.is_running = False
             else:
                 self._feed(ev.Leave(), now)
+        self._due = self.node.deadline()
 
     def _reload(self, now: float) -> None:
         """Read ha.cf and authkeys again; a file with a mistake changes nothing."""
