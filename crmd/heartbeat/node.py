@@ -26,6 +26,7 @@ from crmd.heartbeat.liveness import Change, LateBeat, Liveness, PeerAlive, PeerD
 from crmd.heartbeat.media import Serial
 from crmd.heartbeat.members import NOT_FOR_CLIENTS, Members
 from crmd.heartbeat.message import STRING, Message, PacketError, decode, make_field, message
+from crmd.heartbeat.node_list import NodeList
 from crmd.heartbeat.peer import Kind, Peer, echo_of, read_membership
 from crmd.heartbeat.pings import PingNodes
 from crmd.heartbeat.sender import Identity, QueueFull, Sender
@@ -34,8 +35,6 @@ from crmd.messaging import Delivered, LinkChanged, Stalled
 
 __all__ = ["Identity", "Node", "QueueFull"]
 
-NODE_LIST_TRIES = 5
-ASK_NODES_EVERY_S = 1.0
 CLOCK_APART_S = 60.0
 SAME_LINE_EVERY_S = 60.0
 MAX_LINES_REMEMBERED = 256
@@ -66,13 +65,12 @@ class Node:
     members: Members = field(init=False)
     control: Control = field(init=False)
     pings: PingNodes = field(init=False)
+    node_list: NodeList = field(init=False)
     serial_links: frozenset[str] = field(init=False)
     _next_beat: float = field(init=False)
     _last_step: float = field(init=False)
     _beat_soon: bool = False
     _init_over: bool = False
-    _ask_nodes_at: float | None = None
-    _ask_tries: int = 0
     _leaving_seq: int | None = None
     _leave_until: float = 0.0
     _left_told: bool = False
@@ -86,6 +84,7 @@ class Node:
         self.members = Members(self.me, self.live, outbox, self.counters)
         self.control = Control(self.sender, self.members, self.counters)
         self.pings = PingNodes(self.sender, self.live, self.counters)
+        self.node_list = NodeList(self.sender, self.live, self.peers)
         self.serial_links = _serial_links(cfg)
         self._next_beat = self._last_step = self.started
         for name in cfg.nodes:
@@ -143,8 +142,8 @@ class Node:
         for peer in self.peers.values():
             if (ask := peer.inbox.deadline()) is not None and self.live.is_alive(peer.name):
                 times.append(ask)
-        if self._ask_nodes_at is not None:
-            times.append(self._ask_nodes_at)
+        if self.status == "up" and self.node_list.ask_at is not None:
+            times.append(self.node_list.ask_at)
         if not self._init_over:
             times.append(self.started + self.config.initdead_s)
         if self._leaving_seq is not None and not self._left_told:
@@ -220,8 +219,6 @@ class Node:
             if self.live.is_alive(name):
                 self.control.ask_for_missing(self.peers[name], now, out)
         self._look_whether_begun(now, out)
-        if self._ask_nodes_at is not None and now >= self._ask_nodes_at:
-            self._ask_node_list(out, now)
 
     def _scheduled_beat(self, now: float, out: list[Output]) -> None:
         self._beat(out, now)
@@ -248,22 +245,9 @@ class Node:
         waits = self.config.autojoin != "none" and not self._init_over
         if self.status != "up" or not self.live.has_begun or waits:
             return
-        if not any(self.live.is_alive(name) for name in self.peers):
+        ask_at = self.node_list.ask_at
+        if (ask_at is None or now >= ask_at) and not self.node_list.ask(out, now):
             self._set_status("active", out, now)
-        elif self._ask_nodes_at is None:
-            self._ask_node_list(out, now)
-
-    def _ask_node_list(self, out: list[Output], now: float) -> None:
-        alive = [name for name in sorted(self.peers) if self.live.is_alive(name)]
-        if self.status == "active" or not alive or self._ask_tries >= NODE_LIST_TRIES:
-            self._ask_nodes_at = None
-            if self.status != "active":
-                self._set_status("active", out, now)
-            return
-        whom = alive[self._ask_tries % len(alive)]
-        self._ask_tries += 1
-        self._ask_nodes_at = now + ASK_NODES_EVERY_S
-        self.sender.number([make_field("t", "reqnodes"), make_field("dest", whom)], out, now)
 
     # --- the application ------------------------------------------------------------------------
 
@@ -498,32 +482,16 @@ class Node:
         if not self.members.is_for_us(msg):
             return
         if msg.type == "reqnodes":
-            names = sorted({self.me.name, *self.peers})
-            fields = message(
-                "repnodes", dest=peer.name, nodelist=" ".join(names) + " ", delnodelist=" "
-            ).fields
-            self.sender.number(fields, out, now)
+            self.node_list.answer(peer, out, now)
         elif msg.type == "repnodes":
-            self._node_list(peer, (msg.text("nodelist") or "").lower().split(), out, now)
+            for name in self.node_list.learn(peer, msg, out):
+                if len(self.peers) < MAX_NODES:
+                    self._add_peer(name)
+            if self.status == "up":
+                self._set_status("active", out, now)
         elif msg.type not in NOT_FOR_CLIENTS:
             texts = [(f.name, msg.text(f.name) or "") for f in msg.fields if f.kind == STRING]
             out.append(Tell(ev.RawMessage(peer.name, tuple(texts))))
-
-    def _node_list(self, peer: Peer, names: list[str], out: list[Output], now: float) -> None:
-        known = {self.me.name, *self.peers}
-        for name in sorted(set(names) - known):
-            if self.config.autojoin != "none" and len(self.peers) < MAX_NODES:
-                self._add_peer(name)
-        if self.config.autojoin == "none" and set(names) != known:
-            facts: dict[str, object] = {
-                "node": peer.name,
-                "theirs": sorted(names),
-                "ours": sorted(known),
-            }
-            out.append(Note("error", "node-lists.differ", facts))
-        self._ask_nodes_at = None
-        if self.status == "up":
-            self._set_status("active", out, now)
 
     # --- what liveness found --------------------------------------------------------------------
 
