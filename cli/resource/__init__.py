@@ -1,0 +1,1 @@
+"""The parts of `crm_resource`: one file per kind of command."""
