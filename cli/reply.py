@@ -77,6 +77,11 @@ class Reply:
             names = {name.replace("_", "-"): value for name, value in attributes.items()}
             self._elements.append(etree.Element(tag, names))
 
+    def put(self, element: etree._Element) -> None:
+        """A whole element for the document; nothing for people."""
+        if not self.is_text:
+            self._elements.append(element)
+
     def error(self, text: str, *, named: bool = True) -> None:
         """One error; `named` puts the tool's name before it."""
         self._errors.append(f"{self._tool}: {text}" if named else text)

@@ -102,7 +102,7 @@ def bans_on(cib: etree._Element, rsc: str, node: str) -> list[etree._Element]:
 
 def expired(cib: etree._Element, now: float, rsc: str | None = None) -> list[etree._Element]:
     """Constraints made by tools whose lifetime has ended; `now` in seconds since the epoch."""
-    from cib.dates import parse_moment
+    from cib.dates import DateError, local, parse_date
 
     found = []
     for element in _locations(cib):
@@ -110,9 +110,12 @@ def expired(cib: etree._Element, now: float, rsc: str | None = None) -> list[etr
             continue
         if rsc is not None and element.get("rsc") != rsc:
             continue
-        ends = [e.get("end") for e in element.iter("date_expression") if e.get("end")]
-        moments = [parse_moment(end) for end in ends if end]
-        if moments and all(moment is not None and moment <= now for moment in moments):
+        ends = [e.get("end", "") for e in element.iter("date_expression")]
+        try:
+            moments = [parse_date(end, local(now)).epoch_s for end in ends if end]
+        except DateError:
+            continue  # not one that a tool wrote: left alone
+        if moments and max(moments) <= now:
             found.append(element)
     return found
 
