@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from cli.command_line import CommandError
 from cli.exits import Exit
 from cli.heartbeat_files import Folder, Unreadable, read_folder
+from cli.streams import run_tool
 from crmd.haresources import render
 from crmd.haresources.convert import Options, convert
 from crmd.haresources.lint import lint
 from crmd.haresources.model import Finding, Plan, Severity, Style
 
+TOOL = "haresources2cib"
 _BLOCKING = (Severity.ERROR, Severity.CRITICAL)
 
 EXAMPLE = """\
@@ -32,7 +35,7 @@ Errors and critical findings stop the import until each code is accepted or the 
 """
 
 
-def parser(prog: str = "haresources2cib") -> argparse.ArgumentParser:
+def parser(prog: str = TOOL) -> argparse.ArgumentParser:
     """The command line, also the source of the manual page."""
     made = argparse.ArgumentParser(
         prog=prog,
@@ -66,7 +69,10 @@ def parser(prog: str = "haresources2cib") -> argparse.ArgumentParser:
     outputs = ["cib", "crm", "report", "json"]
     add("--output", choices=outputs, default="cib", help="what to print (default: cib)")
     add("--stdout", action="store_true", help="accepted for the old tool's sake: the default")
-    add("--dry-run", action="store_true", help="print only (the default)")
+    what = made.add_mutually_exclusive_group()
+    what.add_argument("--dry-run", action="store_true", help="print only (the default)")
+    what.add_argument("--apply", action="store_true", help="load into the cluster or CIB_file")
+    add("--replace", action="store_true", help="with --apply: remove resources that are not ours")
     add("--quiet", "-q", action="store_true", help="no report on standard error")
     return made
 
@@ -98,7 +104,14 @@ def blocking(plan: Plan, accepted: Sequence[str]) -> list[Finding]:
     return [f for f in plan.findings if f.severity in _BLOCKING and f.code not in accepted]
 
 
-def main(argv: Sequence[str], out: TextIO, err: TextIO, prog: str = "haresources2cib") -> int:
+def main(
+    argv: Sequence[str],
+    out: TextIO,
+    err: TextIO,
+    env: Mapping[str, str],
+    stdin: TextIO,
+    prog: str = TOOL,
+) -> int:
     """Run the command; returns the exit status of cli.md section 3."""
     try:
         args = parser(prog).parse_args(argv)
@@ -121,6 +134,14 @@ def main(argv: Sequence[str], out: TextIO, err: TextIO, prog: str = "haresources
         codes = " ".join(f"--accept {code}" for code in sorted({f.code for f in stop}))
         err.write(f"{prog}: nothing written; correct the files, or go on with {codes}\n")
         return Exit.CONFIG
+    if args.apply:
+        from cli.haresources_apply import apply
+
+        try:
+            return apply(plan, env, stdin, out, args.replace)
+        except CommandError as error:
+            err.write(f"{prog}: {error}\n")
+            return error.code
     if args.output in ("cib", "crm"):
         out.write(render.to_cib(plan).decode() if args.output == "cib" else render.to_crm(plan))
     return Exit.OK
@@ -128,4 +149,8 @@ def main(argv: Sequence[str], out: TextIO, err: TextIO, prog: str = "haresources
 
 def run() -> None:
     """Entry point of the console script."""
-    sys.exit(main(sys.argv[1:], sys.stdout, sys.stderr))
+    sys.exit(run_tool(main))
+
+
+if __name__ == "__main__":
+    run()

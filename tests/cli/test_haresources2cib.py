@@ -39,9 +39,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(*argv: str) -> tuple[int, str, str]:
+def run(*argv: str, env: dict[str, str] | None = None) -> tuple[int, str, str]:
     out, err = io.StringIO(), io.StringIO()
-    return main(argv, out, err), out.getvalue(), err.getvalue()
+    code = main(argv, out, err, env or {}, io.StringIO())
+    return code, out.getvalue(), err.getvalue()
 
 
 def test_the_handbook_folder_becomes_a_cib_with_a_report(folder: Path) -> None:
@@ -129,3 +130,46 @@ def test_crm_output_and_report_are_readable(folder: Path) -> None:
     assert code == 0 and out.startswith("node 1: mysql-master\n")
     code, out, _ = run("--output", "report", "--accept", "H020", str(folder))
     assert code == 0 and out.startswith("Decisions\n")
+
+
+def test_apply_writes_a_file_once_and_saves_the_old_one(folder: Path, tmp_path: Path) -> None:
+    from cib.document import empty, to_bytes
+
+    file = tmp_path / "cib.xml"
+    file.write_bytes(to_bytes(empty()))
+    env = {"CIB_file": str(file)}
+    code, out, err = run("--accept", "H020", "--apply", "--quiet", str(folder), env=env)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[1] == f"written to {file}"
+    cib = etree.parse(file).getroot()
+    assert len(cib.xpath("//primitive")) == 5
+    assert cib.get("validate-with") == "pacemaker-3.9"
+    assert cib.xpath("//nvpair[@name='stonith-enabled']/@value") == ["false"]
+    assert len(list(tmp_path.glob("cib.xml.before-import-*"))) == 1
+    code, out, _ = run("--accept", "H020", "--apply", "--quiet", str(folder), env=env)
+    assert (code, out) == (0, "unchanged: the cluster has exactly this configuration\n")
+
+
+def test_apply_does_not_remove_what_it_does_not_know(folder: Path, tmp_path: Path) -> None:
+    from cib.document import empty, to_bytes
+
+    cib = empty()
+    resources = cib.find("configuration/resources")
+    assert resources is not None
+    other = etree.SubElement(resources, "primitive")
+    for name, value in {
+        "id": "x",
+        "class": "ocf",
+        "provider": "heartbeat",
+        "type": "Dummy",
+    }.items():
+        other.set(name, value)
+    file = tmp_path / "cib.xml"
+    file.write_bytes(to_bytes(cib))
+    before, env = file.read_bytes(), {"CIB_file": str(file)}
+    code, _, err = run("--accept", "H020", "--apply", "--quiet", str(folder), env=env)
+    assert code == 108 and "other resources (x)" in err and "--replace" in err
+    assert file.read_bytes() == before
+    words = ("--accept", "H020", "--apply", "--replace", "--quiet", str(folder))
+    assert run(*words, env=env)[0] == 0
+    assert b'id="x"' not in file.read_bytes()
