@@ -107,8 +107,8 @@ def _matches(instance: Resource, node: Node, role: Role, attribute: str | None) 
         return True
     if attribute is None or attribute == "#uname":
         return False
-    value = seen_attribute(instance, places[0], attribute)
-    return value is not None and value == seen_attribute(instance, node, attribute)
+    mine = seen_attribute(instance, places[0], attribute)
+    return mine == seen_attribute(instance, node, attribute)  # two absent values are the same
 
 
 def _interleaves(cluster: Cluster, c: Colocation) -> bool:
