@@ -6,6 +6,9 @@ Nothing here reads a clock; `now` is an argument.
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from lxml import etree
@@ -164,8 +167,21 @@ def run(
 
     Raises lxml.etree.XMLSyntaxError and cib.upgrade.UpgradeError.
     """
-    cluster = read(cib, now, record_scores=record_scores, explain=explain)
-    return run_on(cluster, sanitized=sanitized)
+    with collector_paused():
+        cluster = read(cib, now, record_scores=record_scores, explain=explain)
+        return run_on(cluster, sanitized=sanitized)
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """No garbage collection meanwhile: a run makes many objects and next to no garbage."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def run_on(cluster: Cluster, *, sanitized: bool = False) -> Run:
