@@ -32,6 +32,7 @@ from crmd.scheduler.order.invalid import drop_invalid_relations
 from crmd.scheduler.order.probes import order_probes
 from crmd.scheduler.order.propagate import Propagation, deep_recursion
 from crmd.scheduler.order.relations import resolve
+from crmd.scheduler.report.causes import causes_of_actions
 from crmd.scheduler.report.summary import layout, summarize
 from crmd.scheduler.transition import Decision, ScoreLine
 from crmd.scheduler.unpack import unpack
@@ -135,24 +136,11 @@ def finish(plan: Plan) -> Decision:
     return Decision(
         transition=transition,
         warnings=(*plan.cluster.warnings, *plan.warnings),
-        reasons=_reasons(plan),
+        reasons=causes_of_actions(plan),
         scores=tuple(ScoreLine(line) for line in plan.cluster.score_lines),
         summary=layout(summarize(plan)),
         messages=tuple(plan.messages),
     )
-
-
-def _reasons(plan: Plan) -> dict[str, tuple[str, ...]]:
-    """Operation key (with the node) -> causes, nearest first."""
-    out: dict[str, tuple[str, ...]] = {}
-    for action in plan.actions:
-        causes = list(action.causes)
-        if action.reason is not None:
-            causes.insert(0, action.reason)
-        if causes:
-            name = action.key if action.node is None else f"{action.key} on {action.node.name}"
-            out[name] = tuple(causes)
-    return out
 
 
 def run(
@@ -186,8 +174,9 @@ def collector_paused() -> Iterator[None]:
 
 def run_on(cluster: Cluster, *, sanitized: bool = False) -> Run:
     """Schedule on a working set that `read` made; a set can be used once."""
-    plan = plan_actions(cluster, sanitized=sanitized)
-    return Run(plan, finish(plan))
+    with collector_paused():
+        plan = plan_actions(cluster, sanitized=sanitized)
+        return Run(plan, finish(plan))
 
 
 def schedule(cib: bytes, now: float) -> Decision:

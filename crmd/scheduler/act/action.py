@@ -35,6 +35,14 @@ class Relation:
     """Has become an input in the graph."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Cause:
+    """One link of a chain of causes; with `because`, the chain goes on there."""
+
+    text: str
+    because: Action | None = None
+
+
 @dataclass(slots=True, eq=False)
 class Action:
     """One thing that could be done; `id` is visible in the graph."""
@@ -59,8 +67,13 @@ class Action:
     afters: list[Relation] = field(default_factory=list)
     related: dict[int, int] = field(default_factory=dict)
     """Id of a later action -> union of the flags of all entries for it in `afters`."""
-    causes: list[str] = field(default_factory=list)
+    causes: list[Cause] = field(default_factory=list)
     """Why it became required or impossible, in the order in which it happened (for people)."""
+
+    def note(self, text: str) -> None:
+        """Record why the action exists, unless something is recorded already."""
+        if not self.causes:
+            self.causes.append(Cause(text))
 
 
 @dataclass(slots=True, eq=False)

@@ -192,7 +192,7 @@ def _force_restart(plan: Plan, rsc: Resource, node: Node, task: str, interval: i
     trigger_unfencing(plan, rsc, node, "Device parameters changed")
     act = op(plan, rsc, task, None, optional=False, interval=interval)
     act.reason = "resource definition change"
-    act.causes.append("the resource's definition changed")
+    act.note("the definition changed since it was started")
 
 
 def _redo(plan: Plan, rsc: Resource, node: Node, entry: HistoryEntry, task: str) -> None:

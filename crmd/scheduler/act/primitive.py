@@ -93,12 +93,28 @@ def create_primitive_actions(plan: Plan, rsc: Resource) -> None:
             start = op(plan, rsc, "start", target, optional=True)
             if not start.flags & OPTIONAL:
                 need_stop = True
+    why = _why_stop(rsc, current, moving, multiple) if need_stop else ""
     _restart(plan, rsc, current, need_stop, need_promote)
+    if why:
+        for act in plan.newest_first(rsc):
+            if act.task == "stop" and not act.flags & OPTIONAL:
+                act.note(why)
     _change_role(plan, rsc)
     schedule_recurring(plan, rsc)
     if migrate:
         assert current is not None
         create_migration(plan, rsc, current)
+
+
+def _why_stop(rsc: Resource, current: Node | None, moving: bool, multiple: bool) -> str:
+    """Why the resource must stop, for people."""
+    if multiple:
+        return "active on " + " and ".join(node.name for node in rsc.active_on)
+    if moving and current is not None and rsc.assigned is not None:
+        return f"moves from {current.name} to {rsc.assigned.name}"
+    if rsc.failed:
+        return "failed and is recovered"
+    return "blocked" if rsc.blocked else "restarts"
 
 
 def _multiply_active(
@@ -141,9 +157,22 @@ def _change_role(plan: Plan, rsc: Resource) -> None:
     role = rsc.orig_role
     while role is not rsc.next_role:
         step = _STEP[role][rsc.next_role]
+        before = len(plan.actions)
         if not _take(plan, rsc, role, step, rsc.assigned, optional=False):
             break
+        for act in plan.actions[before:]:
+            if act.rsc is rsc:
+                act.note(f"shall be {_WORDS[rsc.next_role]}")
         role = step
+
+
+_WORDS: Final = {
+    Role.UNKNOWN: "as it is",
+    Role.STOPPED: "stopped",
+    Role.STARTED: "started",
+    Role.UNPROMOTED: "unpromoted",
+    Role.PROMOTED: "promoted",
+}
 
 
 def _take(

@@ -47,7 +47,7 @@ def _carry_out(plan: Plan, request: Request) -> None:
             _make_action(plan, request)
         case ClearFailCount():
             act = clear_failcount(plan, request.resource, request.node)
-            act.causes.append(request.reason)
+            act.note(request.reason)
             if request.fence_first is not None:
                 fence = fence_op(plan, request.fence_first, None, optional=True, reason=None)
                 relate(fence, act, F2T)

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from crmd.scheduler.act.action import Action, Plan, Relation, relate
+from crmd.scheduler.act.action import Action, Cause, Plan, Relation, relate
 from crmd.scheduler.act.names import COMPLETED, notify_key, op_key
 from crmd.scheduler.assign.colocation_lists import with_this_list
 from crmd.scheduler.model import INFINITY, Colocation, Node, Resource, Role, Variant
@@ -295,7 +295,7 @@ class Propagation:
         for act in self.plan.newest_first(dependent):
             if act.task == task and act.flags & RUNNABLE:
                 act.flags &= ~RUNNABLE
-                act.causes.append(f"unrunnable, colocated with {because.key}")
+                act.causes.append(Cause("unrunnable beside", because))
                 if act.reason is None:
                     act.reason = f"colocation with {because.rsc.id}"
                 self.block_dependents(act)

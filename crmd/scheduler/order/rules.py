@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from crmd.scheduler.act.action import Action
+from crmd.scheduler.act.action import Action, Cause
 from crmd.scheduler.model import Node, Role
 from crmd.scheduler.order.flags import (
     ASYM,
@@ -42,10 +42,7 @@ def clear(action: Action, flag: int, because: Action) -> None:
     word = _WORDS[flag]
     other = because.rsc
     text = f"{word} {other.id} {because.task}" if other is not None else f"{word} {because.task}"
-    action.causes.append(
-        f"{word} by {because.key}"
-        + (f" on {because.node.name}" if because.node is not None else "")
-    )
+    action.causes.append(Cause(word, because))
     if action.rsc is not other and action.reason is None:
         action.reason = text
 
