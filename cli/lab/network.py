@@ -8,7 +8,6 @@ addresses, so each direction can be cut alone.
 from __future__ import annotations
 
 import contextlib
-import socket
 from collections.abc import Iterable, Mapping
 
 from pyroute2 import IPRoute
@@ -118,7 +117,8 @@ def configure(addresses: Mapping[str, str]) -> None:
         ipr.link("set", index=ipr.link_lookup(ifname="lo")[0], state="up")
         for network, address in addresses.items():
             index = ipr.link_lookup(ifname=INTERFACES[network])[0]
-            ipr.addr("add", index=index, address=address, prefixlen=24, family=socket.AF_INET)
+            broadcast = f"{NETWORKS[network]}.255"
+            ipr.addr("add", index=index, address=address, prefixlen=24, broadcast=broadcast)
             ipr.link("set", index=index, state="up")
         if SERVICE in addresses:
             gateway = f"{NETWORKS[SERVICE]}.{CLIENT_HOST}"

@@ -131,6 +131,8 @@ def _make_dev(root: Path, loop_device: str | None) -> None:
     (dev / DISK_DEVICE).touch()
     if loop_device is not None:
         _present_disk(dev / DISK_DEVICE, loop_device)
+    else:
+        _pretend_disk(dev / DISK_DEVICE)
 
 
 def _present_disk(place: Path, loop_device: str) -> None:
@@ -142,6 +144,15 @@ def _present_disk(place: Path, loop_device: str) -> None:
     except PermissionError:
         place.touch()
         kernel.mount(loop_device, place, flags=MS_BIND)
+
+
+def _pretend_disk(place: Path) -> None:
+    """Without root: an unused loop device, which is a block device to look at and holds nothing."""
+    for entry in sorted(Path("/sys/block").glob("loop*"), reverse=True):
+        device = Path("/dev") / entry.name
+        if device.exists() and (entry / "size").read_text().strip() == "0":
+            kernel.mount(device, place, flags=MS_BIND)
+            return
 
 
 def _mount_kernel(root: Path) -> None:

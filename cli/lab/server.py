@@ -130,16 +130,27 @@ class Server:
         return {"node": name, "state": "off", "was": "on", "at": at}
 
     def fence(self, name: str, action: str) -> dict[str, Any]:
-        """What a power switch does; the answer comes when it is done."""
-        self._log.info("lab.fence", node=name, action=action)
+        """What a power switch does; the answer comes when it is done.
+
+        `rc` is what a fence agent exits with: 0 done or on, 2 the node is off (`status` only).
+        """
+        if action in {"monitor", "list"}:
+            return {"rc": 0, "nodes": [n.name for n in self.plan.nodes]}
+        if action not in {"on", "off", "reboot", "status"}:
+            raise LabError(f"fence action {action!r}; known: on off reboot status monitor list")
         self.plan.node(name)
+        if action != "status":
+            self._log.info("lab.fence", node=name, action=action)
         if action in {"off", "reboot"}:
             self.kill(name)
         if action in {"on", "reboot"} and name not in self._living:
             self.start(name)
-        elif action not in {"on", "off", "status", "monitor", "list"}:
-            raise LabError(f"fence action {action!r}; known: on off reboot status monitor list")
-        return {"node": name, "state": "on" if name in self._living else "off"}
+        state = "on" if name in self._living else "off"
+        return {
+            "node": name,
+            "state": state,
+            "rc": 2 if (action, state) == ("status", "off") else 0,
+        }
 
     def pause(self, name: str, stop: bool) -> dict[str, Any]:
         """SIGSTOP or SIGCONT to every process of the node."""
@@ -342,7 +353,7 @@ class Desk:
             answer = self._perform(message, fds, reply)
         except (LabError, KeyError, TypeError, ValueError, OSError) as e:
             text = f"missing or wrong field {e}" if isinstance(e, KeyError) else str(e)
-            answer = {"ok": False, "error": text}
+            answer = {"ok": False, "rc": 1, "error": text}
         if answer is not None:
             reply(answer)
 
@@ -359,7 +370,7 @@ class Desk:
             case "start":
                 server.start(message["node"])
             case "fence":
-                result = server.fence(message["node"], message.get("action", "reboot"))
+                result = server.fence(message.get("node", ""), message.get("action", "reboot"))
             case "pause" | "resume":
                 result = server.pause(message["node"], op == "pause")
             case "cut":

@@ -120,7 +120,8 @@ class Peers:
     up: dict[str, int] = field(default_factory=dict)
     """Living peers and the generation of their heartbeatd."""
     online: set[str] = field(default_factory=set)
-    """Peers whose crmd is there."""
+    """Peers whose crmd is there, as heartbeatd tells; it says only what changes, so a death does
+    not empty it: the peer may come back with the crmd it had."""
     doubtful: dict[str, float] = field(default_factory=dict)
     """Peers whose conversation broke though their node may live: until when they may return."""
     deadtime_s: float = 1.0
@@ -162,7 +163,6 @@ class Peers:
             return []
         self.doubtful.pop(event.node, None)
         self.up.pop(event.node, None)
-        self.online.discard(event.node)
         return [event]
 
     def tick(self, now: float) -> list[MessagingEvent]:

@@ -83,6 +83,13 @@ def test_silence_reboot_and_departure_are_told_at_once():
     assert p.peer_down(PeerDown("d", False, 0.0), now=9.0) == [PeerDown("d", False, 0.0)]
 
 
+def test_a_peer_that_was_cut_off_comes_back_with_the_crmd_it_had():
+    p = Peers()
+    p.snapshot(state(b=3), now=0.0)
+    assert p.peer_down(PeerDown("b", False, 1.0), now=9.0) == [PeerDown("b", False, 1.0)]
+    assert p.peer_up(PeerUp("b", 3)) == [PeerUp("b", 3)]
+
+
 class FakeHeartbeatd:
     """Greets with a snapshot, remembers what it is sent, and sends what it is told."""
 

@@ -102,11 +102,11 @@ class Cluster:
 
     def holders(self, address):
         """Nodes that really have the address on an interface."""
-        return [
-            name
-            for name in self.alive()
-            if f" {address}/" in self.lab.output(name, "ip", "-4", "-o", "addr")[1]
-        ]
+        return self.holders_of(self.alive(), address)
+
+    def holders_of(self, names, address):
+        listing = {n: self.lab.output(n, "ip", "-4", "-o", "addr")[1] for n in names}
+        return [n for n in names if f" {address}/" in listing[n]]
 
     def service_answer(self):
         """What the service behind the group's address says to the client."""

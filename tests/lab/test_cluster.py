@@ -1,11 +1,15 @@
 """End to end: two real nodes from the handbook's files, failures injected, a client watching."""
 
 import os
+import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from cli.lab.plan import REPOSITORY
 from cli.lab.session import Lab
 from tests.lab.cluster import (
     DAEMONS,
@@ -135,3 +139,148 @@ def test_a_node_asked_to_stop_hands_everything_over_first(cluster):
         *(("mysql-master", "stop", r) for r in reversed(GROUP)),
         *(("mysql-backup", "start", r) for r in GROUP),
     ]
+
+
+def constraint(**attributes):
+    """A location constraint as `crm_resource --move` writes it."""
+    words = " ".join(f'{k.replace("_", "-")}="{v}"' for k, v in attributes.items())
+    return f"<rsc_location {words}/>"
+
+
+PREFER = constraint(
+    id="cli-prefer-grp", rsc="grp_mysql-master_1", node="mysql-backup", score="INFINITY"
+)
+
+
+def test_a_planned_move_costs_little_and_without_its_constraint_nothing_moves_back(cluster):
+    before = time.monotonic()
+    cluster.cib(call="create", section="constraints", xml=PREFER)
+    cluster.settle()
+    assert cluster.holders(GROUP_IP) == ["mysql-backup"]
+    assert cluster.actions(before) == [
+        *(("mysql-master", "stop", r) for r in reversed(GROUP)),
+        *(("mysql-backup", "start", r) for r in GROUP),
+    ]
+    outages = [o for o in cluster.record().client if o["mono"] > before]
+    assert [o["address"] for o in outages] == [GROUP_IP] and outages[0]["outage_ms"] < 3000
+    before = time.monotonic()
+    cluster.cib(call="delete", section="constraints", xml='<rsc_location id="cli-prefer-grp"/>')
+    cluster.settle()
+    assert cluster.actions(before) == [], "auto_failback off: stickiness keeps it"
+
+
+def test_with_auto_failback_on_the_group_returns_to_its_preferred_node(tmp_path):
+    config = tmp_path / "ha.d"
+    shutil.copytree(HANDBOOK, config)
+    text = (config / "ha.cf").read_text()
+    (config / "ha.cf").write_text(text.replace("auto_failback off", "auto_failback on"))
+    with Lab("failback", tmp_path) as lab:
+        cluster = Cluster(lab).up(config=config)
+        cluster.import_haresources()
+        cluster.cib(call="create", section="constraints", xml=PREFER)
+        cluster.settle()
+        assert cluster.holders(GROUP_IP) == ["mysql-backup"]
+        cluster.cib(call="delete", section="constraints", xml='<rsc_location id="cli-prefer-grp"/>')
+        cluster.settle()
+        assert cluster.holders(GROUP_IP) == ["mysql-master"]
+
+
+FENCING = """<primitive id="power" class="stonith" type="fence_lab">
+<instance_attributes id="power-i"><nvpair id="power-c" name="control" value="/lab/control.sock"/>
+</instance_attributes></primitive>"""
+
+
+def enable_fencing(cluster):
+    cluster.cib(call="create", section="resources", xml=FENCING)
+    cluster.cib(
+        call="modify",
+        section="crm_config",
+        xml='<nvpair id="cib-bootstrap-options-stonith-enabled" name="stonith-enabled" '
+        'value="true"/>',
+    )
+    cluster.settle()
+
+
+def test_a_node_that_stands_still_is_fenced_before_its_resources_start_elsewhere(cluster):
+    enable_fencing(cluster)
+    victim = "mysql-master"
+    paused = time.monotonic()
+    cluster.lab.ask({"op": "pause", "node": victim})
+    wait_until(lambda: cluster.holders_of(["mysql-backup"], GROUP_IP), seconds=30, what="take-over")
+    log = cluster.lab.lines(cluster.lab.state / "lab.log")
+    fences = [e for e in log if e["event"] == "lab.fence" and e["node"] == victim]
+    assert fences and fences[0]["mono"] > paused + 0.9, "not before deadtime"
+    gone = next(e for e in log if e["event"] == "lab.kill" and e["node"] == victim)["mono"]
+    starts = [
+        e
+        for e in cluster.record().daemons
+        if e.get("event") == "agent.begin" and e["action"] == "start" and e["mono"] > paused
+    ]
+    assert starts and min(e["mono"] for e in starts) > gone
+
+
+def test_a_whole_node_that_stood_still_lets_go_before_anything_else_when_it_wakes(cluster):
+    cluster.lab.ask({"op": "pause", "node": "mysql-master"})
+    wait_until(lambda: cluster.holders_of(["mysql-backup"], OTHER_IP), what="the peer goes on")
+    time.sleep(2.0)
+    woken = time.monotonic()
+    cluster.lab.ask({"op": "resume", "node": "mysql-master"})
+    wait_until(lambda: len(cluster.members()) == 2, what="one membership again")
+    cluster.settle()
+    holders = cluster.holders(GROUP_IP)
+    assert len(holders) == 1, "one owner in the end"
+    assert time.monotonic() - woken < 25
+
+
+def test_a_cut_heartbeat_cable_alone_changes_nothing(cluster):
+    before = time.monotonic()
+    cluster.lab.ask({"op": "cut", "node": "mysql-master", "networks": ["heartbeat"]})
+    time.sleep(2.5)
+    assert len(cluster.members()) == 2 and cluster.actions(before) == []
+    cluster.lab.ask({"op": "heal"})
+
+
+def test_bad_files_end_the_node_with_one_line(tmp_path):
+    with Lab("files", tmp_path) as lab:
+        lab.up(["mysql-master", "mysql-backup"], HANDBOOK, daemon=["-"])
+        node = "mysql-master"
+
+        def start():
+            return lab.output(node, "pacekeeperd", "--foreground")
+
+        lab.output(node, "chmod", "644", "/etc/ha.d/authkeys")
+        status, text = start()
+        assert status == 6 and len(text.strip().splitlines()) == 1
+        assert "/etc/ha.d/authkeys" in text and "600" in text
+        lab.output(node, "chmod", "600", "/etc/ha.d/authkeys")
+        lab.output(node, "sed", "-i", "s/^crm no/crmm no/", "/etc/ha.d/ha.cf")
+        status, text = start()
+        assert status == 6 and "ha.cf line 15" in text and "crmm" in text
+        lab.output(node, "rm", "/etc/ha.d/ha.cf")
+        status, text = start()
+        assert status == 6 and "ha.cf" in text
+
+
+def test_a_cluster_without_root_forms_and_fails_over(tmp_path):
+    """The same in a user namespace: the disk is a stand-in, everything else is real."""
+    script = tmp_path / "plain.py"
+    script.write_text(
+        "import sys\nfrom pathlib import Path\nfrom cli.lab.session import Lab\n"
+        "from tests.lab.cluster import *\n"
+        "with Lab('plain', Path(sys.argv[1])) as lab:\n"
+        "    c = Cluster(lab).up(config=HANDBOOK, watch=[GROUP_IP])\n"
+        "    c.import_haresources()\n"
+        "    print(c.holders(GROUP_IP))\n"
+        "    lab.ask({'op': 'kill', 'node': 'mysql-master'})\n"
+        "    wait_until(lambda: c.holders(GROUP_IP) == ['mysql-backup'])\n"
+        "    c.settle()\n"
+        "    print(c.service_answer())\n"
+    )
+    command = [sys.executable, str(script), str(tmp_path)]
+    if os.geteuid() == 0:
+        command = ["unshare", "--user", "--map-user=1000", "--map-group=1000", *command]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=90)
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.splitlines()
+    assert first == "['mysql-master']" and second.startswith("mysql-backup")

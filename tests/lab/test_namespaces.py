@@ -167,7 +167,8 @@ def test_a_paused_node_stays_but_does_nothing(lab):
 
 def test_fencing_answers_when_it_is_done(lab):
     assert lab.ask({"op": "fence", "node": "n3", "action": "off"})["state"] == "off"
-    assert lab.ask({"op": "fence", "node": "n3", "action": "status"})["state"] == "off"
+    assert lab.ask({"op": "fence", "node": "n3", "action": "status"})["rc"] == 2
+    assert lab.ask({"op": "fence", "action": "list"})["nodes"] == ["n1", "n2", "n3"]
     assert not ping(lab, "n1", "10.0.10.3")
     assert lab.ask({"op": "fence", "node": "n3", "action": "reboot"})["state"] == "on"
 
