@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from crmd.scheduler.act.action import Action, Plan, Relation
-from crmd.scheduler.act.create import pseudo
 from crmd.scheduler.act.notify import create_notifications
 from crmd.scheduler.model import Node, Resource, Variant
 from crmd.scheduler.order.effective import variant_flags
@@ -49,7 +48,7 @@ class GraphBuilder:
             self._add_resource(rsc)
         changed = remote_maintenance_changes(plan.cluster.nodes)
         if changed:
-            point = pseudo(plan, "maintenance_nodes")
+            point = plan.pseudo("maintenance_nodes")
             point.flags |= ALWAYS
         for action in reversed(plan.actions[:]):
             self._add(action)

@@ -17,7 +17,7 @@ from cib.upgrade import upgrade
 from crmd.scheduler.act.action import Plan
 from crmd.scheduler.act.changes import check_configuration, check_deferred
 from crmd.scheduler.act.collective import create_actions
-from crmd.scheduler.act.fencing import schedule_fencing_and_shutdown
+from crmd.scheduler.act.fence_orders import schedule_fencing_and_shutdown
 from crmd.scheduler.act.probes import clear_removed_failcounts, schedule_probes
 from crmd.scheduler.act.remote import order_remote_connections
 from crmd.scheduler.act.replay import replay

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from crmd.scheduler.model import Cluster, HistoryEntry, Node, Resource
-from crmd.scheduler.order.flags import RUNNABLE
+from crmd.scheduler.order.flags import OPTIONAL, PSEUDO, RUNNABLE
 
 
 class Needs(IntEnum):
@@ -191,6 +191,23 @@ class Plan:
             ops = self.of(action.rsc)
             ops.all.append(action)
             ops.by_key.setdefault(action.key.lower(), []).append(action)
+
+    def singleton(self, key: str, task: str, node: Node | None = None, *, optional: bool) -> Action:
+        """An action that belongs to no resource (fencing, shutdown ...), made if missing."""
+        action = self.singletons.get(key.lower())
+        if action is None:
+            flags = RUNNABLE | (OPTIONAL if optional else 0)
+            action = Action(len(self.actions) + 1, key, task, None, node, flags)
+            self.add(action)
+        elif not optional:
+            action.flags &= ~OPTIONAL
+        return action
+
+    def pseudo(self, name: str) -> Action:
+        """A pseudo-action without a resource, by name; optional when new."""
+        action = self.singleton(name, name, optional=True)
+        action.flags |= PSEUDO | RUNNABLE
+        return action
 
 
 def relate(first: Action | None, then: Action | None, flags: int) -> bool:

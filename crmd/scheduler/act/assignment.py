@@ -6,7 +6,7 @@ Source: scheduler-2-actions.md section 8.
 from __future__ import annotations
 
 from crmd.scheduler.act.action import Action, Plan
-from crmd.scheduler.act.fencing import primitives
+from crmd.scheduler.act.parts import primitives
 from crmd.scheduler.assign.placing import place
 from crmd.scheduler.model import Resource
 from crmd.scheduler.order.flags import OPTIONAL, RUNNABLE

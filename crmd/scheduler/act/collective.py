@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from crmd.scheduler.act.action import Plan
 from crmd.scheduler.act.create import collective_point
-from crmd.scheduler.act.fencing import primitives
 from crmd.scheduler.act.notify import order_points, promotion_points, start_stop_points
+from crmd.scheduler.act.parts import primitives
 from crmd.scheduler.act.primitive import create_primitive_actions
 from crmd.scheduler.model import INFINITY, Resource, Variant
 from crmd.scheduler.order.flags import MIGRATABLE, OPTIONAL, PSEUDO, RUNNABLE

@@ -52,34 +52,14 @@ def op(
 
 
 def _new(
-    plan: Plan, rsc: Resource | None, key: str, task: str, node: Node | None, *, optional: bool
+    plan: Plan, rsc: Resource, key: str, task: str, node: Node | None, *, optional: bool
 ) -> Action:
     act = Action(len(plan.actions) + 1, key, task, rsc, node)
     act.flags = RUNNABLE | (OPTIONAL if optional else 0)
     if task == "lrm_delete":
         act.flags |= ON_DC
     plan.add(act)
-    if rsc is not None:
-        define(plan, act)
-    return act
-
-
-def singleton(
-    plan: Plan, key: str, task: str, node: Node | None = None, *, optional: bool
-) -> Action:
-    """An action that belongs to no resource: fencing, shutdown, load points."""
-    act = plan.singletons.get(key.lower())
-    if act is None:
-        act = _new(plan, None, key, task, node, optional=optional)
-    if not optional:
-        act.flags &= ~OPTIONAL
-    return act
-
-
-def pseudo(plan: Plan, name: str) -> Action:
-    """A pseudo-action without a resource, by name; optional when new."""
-    act = singleton(plan, name, name, optional=True)
-    act.flags |= PSEUDO | RUNNABLE
+    define(plan, act)
     return act
 
 

@@ -5,15 +5,11 @@ Source: scheduler-2-actions.md section 3.4.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from cib import durations
 from cib.dates import DateError, parse_date
+from crmd.scheduler.act.action import Action, Needs, Plan
 from crmd.scheduler.act.names import parse_key
 from crmd.scheduler.unpack.operations import MAX_MS, find_operation, operation_meta
-
-if TYPE_CHECKING:
-    from crmd.scheduler.act.action import Action, Plan
 
 
 def interval_of(act: Action) -> int:
@@ -24,8 +20,6 @@ def interval_of(act: Action) -> int:
 
 def define(plan: Plan, act: Action) -> None:
     """Meta table and needs of a new action of a resource."""
-    from crmd.scheduler.act.action import Needs
-
     rsc = act.rsc
     assert rsc is not None
     interval = interval_of(act)

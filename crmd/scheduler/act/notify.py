@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from crmd.scheduler.act.action import Action, Plan, relate
 from crmd.scheduler.act.create import action as make
-from crmd.scheduler.act.fencing import primitives
 from crmd.scheduler.act.names import notify_key
+from crmd.scheduler.act.parts import primitives
 from crmd.scheduler.model import INFINITY, Node, Resource, Role
 from crmd.scheduler.order.flags import F2T, OPTIONAL, ORD, PSEUDO, RUNNABLE
 from crmd.scheduler.unpack.activity import current_node

@@ -12,8 +12,8 @@ from crmd.scheduler.act.create import op
 from crmd.scheduler.act.fencing import fence_op
 from crmd.scheduler.act.migration import create_migration, may_migrate
 from crmd.scheduler.act.names import op_key
-from crmd.scheduler.act.probes import order_unfencing
 from crmd.scheduler.act.recurring import schedule_recurring
+from crmd.scheduler.act.unfencing import order_unfencing
 from crmd.scheduler.model import MultipleActive, Node, Resource, Role
 from crmd.scheduler.order.flags import ABORT, ALWAYS, F2T, OPTIONAL, PSEUDO, RUNNABLE, T2F
 from crmd.scheduler.unpack.activity import active_counts, current_node

@@ -5,12 +5,13 @@ Source: scheduler-2-actions.md section 9.
 
 from __future__ import annotations
 
-from crmd.scheduler.act.action import Plan, relate
+from crmd.scheduler.act.action import Plan
 from crmd.scheduler.act.create import op
 from crmd.scheduler.act.failcounts import clear_failcount
-from crmd.scheduler.act.fencing import fence_node, fence_op
+from crmd.scheduler.act.fencing import fence_node
 from crmd.scheduler.act.names import op_key
 from crmd.scheduler.act.remote import RemoteState, remote_state
+from crmd.scheduler.act.unfencing import order_unfencing
 from crmd.scheduler.model import Node, ProbeMode, Replica, Resource, Role, Variant
 from crmd.scheduler.order.collective_rules import location
 from crmd.scheduler.order.flags import BLOCK, NESTPROBE, OPTIONAL, ORD, RUNNABLE, SAMENODE
@@ -142,21 +143,6 @@ def _probe_primitive(plan: Plan, rsc: Resource, node: Node) -> bool:
     order_action_key(plan, act, target, op_key(target.id, "start"), flags)
     order_action_key(plan, act, target, op_key(rsc.id, "reload-agent"), ORD)
     return True
-
-
-def order_unfencing(plan: Plan, rsc: Resource, node: Node, act: object, flags: int) -> None:
-    """An action that needs an unfenced node waits for the unfencing, and may cause it."""
-    from crmd.scheduler.act.action import Action
-
-    assert isinstance(act, Action)
-    in_use = plan.cluster.unfencing_in_use
-    if not ((rsc.fence_device and in_use) or rsc.needs_unfencing):
-        return
-    unfence = fence_op(plan, node, "on", optional=True, reason=None)
-    relate(unfence, act, flags)
-    reachable = node.online and not node.unclean and not node.shutdown
-    if reachable and "#node-unfenced" not in node.attrs:
-        fence_op(plan, node, "on", optional=False, reason=f"required by {rsc.id} {act.task}")
 
 
 def _probe_clone(plan: Plan, clone: Resource, node: Node) -> bool:

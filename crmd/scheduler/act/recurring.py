@@ -21,6 +21,7 @@ from crmd.scheduler.order.flags import (
 )
 from crmd.scheduler.order.relations import (
     order_action_key,
+    order_actions,
     order_key_action,
 )
 
@@ -149,8 +150,6 @@ def _while_stopped(plan: Plan, rsc: Resource, config: OperationConfig) -> None:
 
 
 def _order_after_stops(plan: Plan, rsc: Resource, act: Action, node: Node) -> None:
-    from crmd.scheduler.order.relations import order_actions
-
     for stop in plan.find_exact(rsc, op_key(rsc.id, "stop"), node):
         if not stop.flags & OPTIONAL and not act.flags & OPTIONAL and not rsc.managed:
             act.flags |= OPTIONAL

@@ -14,7 +14,6 @@ from lxml import etree
 from cib import scores
 from cib.lexical import integer_at_least, parse_boolean
 from crmd.scheduler.act.action import Plan
-from crmd.scheduler.act.create import pseudo
 from crmd.scheduler.act.names import op_key
 from crmd.scheduler.model import INFINITY, Colocation, Resource, Role, Variant
 from crmd.scheduler.order.flags import (
@@ -156,7 +155,7 @@ def _order_at_least(
     needed: int,
     flags: int,
 ) -> None:
-    point = pseudo(plan, f"clone-one-or-more:{element.get('id')}")
+    point = plan.pseudo(f"clone-one-or-more:{element.get('id')}")
     point.needed_before = needed
     for child in first.children:
         order_key_action(plan, child, op_key(child.id, first_task), point, MINRUN | G_THEN)
@@ -254,7 +253,7 @@ def _order_sets(plan: Plan, x: OrderSet, y: OrderSet, manner: Manner, *, invert:
         require_all = True
     flags = manner.backward if invert else manner.forward(x_task)
     if not require_all:
-        point = pseudo(plan, f"one-or-more:{x.id}")
+        point = plan.pseudo(f"one-or-more:{x.id}")
         point.needed_before = 1
         for rsc in x.resources:
             order_key_action(plan, rsc, op_key(rsc.id, x_task), point, MINRUN | G_THEN)

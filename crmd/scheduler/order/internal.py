@@ -7,7 +7,6 @@ specification belong to part 1 (`crmd.scheduler.assign`).
 from __future__ import annotations
 
 from crmd.scheduler.act.action import Action, Plan
-from crmd.scheduler.act.create import pseudo
 from crmd.scheduler.act.fencing import fence_op
 from crmd.scheduler.act.names import op_key
 from crmd.scheduler.act.probes import instance_number
@@ -84,7 +83,7 @@ def _order_load(plan: Plan, rsc: Resource) -> None:
 
 def load_point(plan: Plan, node: Node) -> Action:
     """The pseudo-action `load_stopped_<node>`."""
-    point = pseudo(plan, f"load_stopped_{node.name}")
+    point = plan.pseudo(f"load_stopped_{node.name}")
     if point.node is None:
         point.node = node
         point.flags &= ~OPTIONAL

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crmd.scheduler.act.action import Action, Ordering, Plan, relate
-from crmd.scheduler.act.fencing import primitives
 from crmd.scheduler.act.names import op_key
+from crmd.scheduler.act.parts import primitives
 from crmd.scheduler.model import Resource, Variant
 from crmd.scheduler.order.flags import (
     BLOCK,
