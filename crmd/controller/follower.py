@@ -12,7 +12,7 @@ from crmd.controller import messages as msg
 from crmd.controller.clients import Clients
 from crmd.controller.core import Core
 from crmd.controller.disk import Disk
-from crmd.controller.events import KeepLosing
+from crmd.controller.events import KeepLosing, Remember
 from crmd.controller.lrm import Lrm
 from crmd.membership.election import Output
 from crmd.replication.replica import Mismatch, digest_of, parse
@@ -152,6 +152,8 @@ class Follower:
             core.has_quorum = False
             return core.election.seek(f"{core.dc} has excluded this node", core.now)
         core.view, core.members = message.view, tuple(message.members)
+        if core.quorum.see(core.members):
+            core.emit(Remember("all-seen", "1"))
         core.has_quorum = message.quorum
         if message.quorum and core.in_sync:
             core.replica.round = message.round

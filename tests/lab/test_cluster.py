@@ -61,6 +61,25 @@ def test_the_survivor_of_a_power_cut_takes_the_group_and_the_client_waits_little
     assert cluster.holders(OTHER_IP) == ["mysql-backup"]
 
 
+def test_the_death_of_the_dc_is_no_worse_than_that_of_another_node(cluster):
+    dc = cluster.dc()
+    other = next(n for n in cluster.names if n != dc)
+    if cluster.holders(GROUP_IP) != [dc]:
+        cluster.cib(
+            call="create",
+            section="constraints",
+            xml=f'<rsc_location id="to-dc" rsc="grp_mysql-master_1" node="{dc}" score="INFINITY"/>',
+        )
+        cluster.settle()
+    assert cluster.holders(GROUP_IP) == [dc]
+    killed = cluster.lab.ask({"op": "kill", "node": dc})["at"]
+    wait_until(lambda: cluster.holders(GROUP_IP) == [other], what="take-over without the DC")
+    cluster.settle()
+    assert cluster.status()["quorum"] and cluster.dc() == other
+    outage = cluster.record().row("", killed, GROUP_IP, "ip_172_16_1_164_start_0", dc)
+    assert outage.detection_ms < 2500 and outage.decision_ms < 1000
+
+
 def test_a_node_that_returns_joins_and_nothing_moves_back_with_auto_failback_off(cluster):
     cluster.lab.ask({"op": "kill", "node": "mysql-master"})
     wait_until(lambda: cluster.holders(GROUP_IP) == ["mysql-backup"])
