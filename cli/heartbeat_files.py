@@ -98,8 +98,13 @@ def _first_difference(one: str, other: str) -> int:
 def _from_problem(problem: Problem) -> Finding:
     severity = Severity.ERROR if problem.is_error else Severity.WARNING
     place = Place(problem.file, problem.line, 1)
-    text, _, remedy = problem.text.rpartition("; ")
-    return Finding("H060", severity, place, text or problem.text, remedy or "correct the line")
+    return Finding("H060", severity, place, *_with_remedy(problem.text, "; "))
+
+
+def _with_remedy(sentence: str, separator: str) -> tuple[str, str]:
+    """What is wrong, and what to do about it (the last part of a message, where it has one)."""
+    text, found, remedy = sentence.rpartition(separator)
+    return (text, remedy) if found else (sentence, "look at that line")
 
 
 def _settings(config: Config | None, file: str) -> HeartbeatSettings:
@@ -150,13 +155,11 @@ def _authkeys(path: Path) -> list[Finding]:
     problems = permission_problems(str(path), facts, os.geteuid())
     ring, wrong = parse_authkeys(_text(path), str(path))
     for problem in [*problems, *wrong]:
-        text, _, remedy = problem.text.rpartition("; ")
         at = Place(problem.file, problem.line or 1, 1)
-        findings.append(Finding("H001", Severity.ERROR, at, text or problem.text, remedy))
+        findings.append(Finding("H001", Severity.ERROR, at, *_with_remedy(problem.text, "; ")))
     for warning in weaknesses(ring) if ring else []:
-        text, _, remedy = warning.rpartition(": ")
         severity = Severity.ERROR if "crc" in warning and "forge" in warning else Severity.WARNING
-        findings.append(Finding("H001", severity, place, text or warning, remedy))
+        findings.append(Finding("H001", severity, place, *_with_remedy(warning, "; ")))
     return findings
 
 
