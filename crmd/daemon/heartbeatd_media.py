@@ -21,7 +21,7 @@ from crmd.heartbeat.message import MAX_DATAGRAM
 REOPEN_EVERY_S = 1.0
 RECEIVE_BUFFER = 1 << 20
 MOST_PER_TURN = 512
-_SIOCGIFBRDADDR = 0x8919
+_SIOCGIFADDR, _SIOCGIFBRDADDR, _SIOCGIFNETMASK = 0x8915, 0x8919, 0x891B
 _IP_MULTICAST_ALL = 49
 _IPV6_MULTICAST_ALL = 29
 _LOW_DELAY = 0x10
@@ -57,11 +57,22 @@ def _receiver(family: socket.AddressFamily, address: str, port: int, device: str
 
 
 def broadcast_address(device: str) -> str:
-    """The IPv4 broadcast address of an interface.  Raises OSError."""
+    """The IPv4 broadcast address of an interface; where none is set, the one of its network.
+
+    (An address added without `brd` has none, and a datagram to it would come back to ourselves.)
+    Raises OSError.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
         request = struct.pack("256s", device.encode()[:15])
-        answer = fcntl.ioctl(sock.fileno(), _SIOCGIFBRDADDR, request)
-    return socket.inet_ntoa(answer[20:24])
+
+        def asked(what: int) -> bytes:
+            return fcntl.ioctl(sock.fileno(), what, request)[20:24]
+
+        own, found = asked(_SIOCGIFADDR), asked(_SIOCGIFBRDADDR)
+        if found in (own, bytes(4)):
+            mask = asked(_SIOCGIFNETMASK)
+            found = bytes(a | (~m & 0xFF) for a, m in zip(own, mask, strict=True))
+    return socket.inet_ntoa(found)
 
 
 @dataclass(slots=True)
