@@ -29,6 +29,7 @@ from crmd.heartbeat.message import STRING, Message, PacketError, decode, make_fi
 from crmd.heartbeat.node_list import NodeList
 from crmd.heartbeat.peer import Kind, Peer, echo_of, read_membership
 from crmd.heartbeat.pings import PingNodes
+from crmd.heartbeat.seldom import Seldom
 from crmd.heartbeat.sender import Identity, QueueFull, Sender
 from crmd.heartbeat.settings import Config
 from crmd.messaging import Delivered, LinkChanged, Stalled
@@ -36,8 +37,6 @@ from crmd.messaging import Delivered, LinkChanged, Stalled
 __all__ = ["Identity", "Node", "QueueFull"]
 
 CLOCK_APART_S = 60.0
-SAME_LINE_EVERY_S = 60.0
-MAX_LINES_REMEMBERED = 256
 MAX_NODES = 100
 
 
@@ -67,6 +66,7 @@ class Node:
     pings: PingNodes = field(init=False)
     node_list: NodeList = field(init=False)
     serial_links: frozenset[str] = field(init=False)
+    seldom: Seldom = field(default_factory=Seldom)
     _next_beat: float = field(init=False)
     _last_step: float = field(init=False)
     _beat_soon: bool = False
@@ -74,7 +74,6 @@ class Node:
     _leaving_seq: int | None = None
     _leave_until: float = 0.0
     _left_told: bool = False
-    _logged: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         cfg = self.config
@@ -291,18 +290,9 @@ class Node:
             self._message(link, decode(data, self.ring, now), now, out)
         except PacketError as error:
             self.counters[f"dropped-{error.reason}"] += 1
-            if self.config.log_badpack and self._may_log(f"bad {error.reason}", now):
+            if self.config.log_badpack and self.seldom.may_say(f"bad {error.reason}", now):
                 facts = {"link": link, "reason": error.reason, "bytes": len(data)}
                 out.append(Note("warn", "packet.dropped", facts))
-
-    def _may_log(self, what: str, now: float) -> bool:
-        """Once a minute for each thing."""
-        if now - self._logged.get(what, float("-inf")) < SAME_LINE_EVERY_S:
-            return False
-        if len(self._logged) >= MAX_LINES_REMEMBERED:
-            self._logged.clear()
-        self._logged[what] = now
-        return True
 
     def _message(self, link: str, msg: Message, now: float, out: list[Output]) -> None:
         name = (msg.text("src") or "").lower()
@@ -330,19 +320,14 @@ class Node:
         """Pass on what came over one line of a serial ring and has hops left."""
         if link not in self.serial_links or len(self.serial_links) < 2:
             return
-        hops = msg.decimal("ttl") or 0
-        if hops > 1:
-            one_less = (
-                make_field("ttl", str(hops - 1)) if f.name == "ttl" else f
-                for f in msg.fields
-                if f.name != "auth"
-            )
-            out.append(ev.Forward(link, self.sender.encode(Message(tuple(one_less)))))
+        data = self.sender.with_one_hop_less(msg)
+        if data is not None:
+            out.append(ev.Forward(link, data))
 
     def _own_packet(self, msg: Message, now: float, out: list[Output]) -> None:
         self.counters["own-packet"] += 1
         theirs = msg.raw("srcuuid")
-        if theirs is not None and theirs != self.me.uuid and self._may_log("twin", now):
+        if theirs is not None and theirs != self.me.uuid and self.seldom.may_say("twin", now):
             facts: dict[str, object] = {"node": self.me.name, "uuid": theirs.hex()}
             out.append(Note("error", "node.name-used-twice", facts))
 
@@ -352,7 +337,7 @@ class Node:
                 out.append(Note("notice", "node.joined", {"node": name}))
                 return self._add_peer(name)
         self.counters["stranger"] += 1
-        if self._may_log(f"stranger {name[:99]}", now):
+        if self.seldom.may_say(f"stranger {name[:99]}", now):
             out.append(Note("warn", "packet.from-stranger", {"node": name[:99]}))
         return None
 
@@ -378,7 +363,7 @@ class Node:
         arrival = peer.inbox.receive(*number, is_status, now)
         if arrival in (Arrival.REPLAY, Arrival.EARLY):
             self.counters[arrival.value] += 1
-            if arrival is Arrival.REPLAY and self._may_log(f"replay {peer.name}", now):
+            if arrival is Arrival.REPLAY and self.seldom.may_say(f"replay {peer.name}", now):
                 facts: dict[str, object] = {"node": peer.name, "number": list(number)}
                 out.append(Note("warn", "packet.replay", facts))
             return
@@ -463,7 +448,7 @@ class Node:
             out.append(Tell(ev.StatusChanged(peer.name, word)))
         sent, here = msg.hexadecimal("ts"), self.sender.wall_at(now)
         if sent is not None and abs(here - sent) > max(CLOCK_APART_S, 10 * self.config.deadtime_s):
-            if self._may_log(f"clock {peer.name}", now):
+            if self.seldom.may_say(f"clock {peer.name}", now):
                 facts: dict[str, object] = {"node": peer.name, "apart_s": round(here - sent)}
                 out.append(Note("warn", "clock.differs", facts))
 

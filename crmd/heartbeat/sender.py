@@ -122,6 +122,15 @@ class Sender:
         """Put kept messages on the wire again: same number, same time, present key."""
         out.extend(Send(self.encode(message)) for message in messages)
 
+    def with_one_hop_less(self, message: Message) -> bytes | None:
+        """The datagram that passes `message` of another node on; None if its hops are used up."""
+        hops = message.decimal("ttl") or 0
+        if hops <= 1:
+            return None
+        fields = (f for f in message.fields if f.name != "auth")
+        less = make_field("ttl", str(hops - 1))
+        return self.encode(Message(tuple(less if f.name == "ttl" else f for f in fields)))
+
     def beat(
         self,
         status: str,

@@ -89,8 +89,9 @@ class Rig:
 
     def __post_init__(self) -> None:
         self.switch = Space.make()
-        self.switch.run("ip", "link", "add", "br0", "type", "bridge")
-        self.switch.run("ip", "link", "set", "br0", "up")
+        for bridge in ("br0", "br1"):
+            self.switch.run("ip", "link", "add", bridge, "type", "bridge", "mcast_snooping", "0")
+            self.switch.run("ip", "link", "set", bridge, "up")
         for name in self.names:
             self.connect(name)
 
@@ -99,13 +100,8 @@ class Rig:
         index = self.names.index(name) + 1
         space.run("hostname", name)
         space.run("ip", "link", "set", "lo", "up")
-        self.switch.run_outside(
-            *("ip", "link", "add", f"port{index}", "type", "veth", "peer", "name", "eth0"),
-            *("netns", str(space.pid)),
-        )
-        self.switch.run("ip", "link", "set", f"port{index}", "master", "br0", "up")
-        space.run("ip", "addr", "add", f"10.99.0.{index}/24", "brd", "+", "dev", "eth0")
-        space.run("ip", "link", "set", "eth0", "up")
+        for net in range(2):
+            self._plug(space, index, net)
         space.run("ip", "route", "add", "224.0.0.0/4", "dev", "eth0")
         root = self.folder / name
         for place, owner in (
@@ -122,6 +118,25 @@ class Rig:
             (root / "var/lib/heartbeat" / inner).mkdir(parents=True, exist_ok=True)
         for place in ("etc/ha.d", "var/lib/heartbeat", "run"):
             space.run("mount", "--bind", str(root / place), f"/{place}")
+
+    def _plug(self, space: Space, index: int, net: int) -> None:
+        """A cable from bridge br<net> to eth<net> of a node."""
+        port, device = f"port{net}{index}", f"eth{net}"
+        self.switch.run_outside(
+            *("ip", "link", "add", port, "type", "veth", "peer", "name", device),
+            *("netns", str(space.pid)),
+        )
+        self.switch.run("ip", "link", "set", port, "master", f"br{net}", "up")
+        space.run("ip", "addr", "add", f"10.99.{net}.{index}/24", "brd", "+", "dev", device)
+        space.run(
+            *("ip", "addr", "add", f"fd99:{net}::{index}/64", "dev", device, "nodad"),
+        )
+        space.run("ip", "link", "set", device, "up")
+
+    def cut(self, name: str, net: int, *, heal: bool = False) -> None:
+        """Pull (or plug in again) the cable of a node at the switch."""
+        port = f"port{net}{self.names.index(name) + 1}"
+        self.switch.run("ip", "link", "set", port, "up" if heal else "down")
 
     def _configure(self, target: Path) -> None:
         if not (target / "harc").exists():

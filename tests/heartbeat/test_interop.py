@@ -72,6 +72,8 @@ def errors(rig: Rig) -> list[str]:
         "bcast eth0",
         "ucast eth0 10.99.0.1\nucast eth0 10.99.0.2",
         "mcast eth0 225.0.0.64 694 1 0\nmsgfmt netstring",
+        "mcast6 eth0 ff15::64 694 1 0",
+        "ucast6 eth0 fd99:0::1\nucast6 eth0 fd99:0::2",
     ],
 )
 def test_each_sees_the_other_active_and_notices_its_death(make_rig: Any, media: str) -> None:
@@ -120,6 +122,42 @@ def test_lost_packets_are_retransmitted_in_both_directions(make_rig: Any) -> Non
         assert frame["nodes"][0]["member"] and rig.real_status_of("ours") == "active"
     assert "No pkts missing from ours" in rig.real_log()
     assert not [line for line in errors(rig) if "Cannot rexmit" in line]
+
+
+def test_one_of_two_links_cut_and_healed_is_a_link_event_on_both_sides(make_rig: Any) -> None:
+    rig: Rig = make_rig("mcast eth0 225.0.0.64 694 1 0\nbcast eth1")
+    rig.start_real()
+    rig.start_ours()
+    with rig.client() as client:
+        client.receive()
+        both_active(rig, client)
+        time.sleep(ANNOUNCED_LONGER_S)
+        rig.cut("real", 1)
+        wait_for(client, event="link", node="real", link="eth1", up=False)
+        until(lambda: "Link ours:eth1 dead." in rig.real_log(), 5, "the real node notices")
+        rig.cut("real", 1, heal=True)
+        wait_for(client, event="link", node="real", link="eth1", up=True)
+        until(lambda: rig.real_log().count("Link ours:eth1 up.") == 2, 5, "and its return")
+        frame = snapshot(client)
+        assert frame["nodes"][0]["member"] and rig.real_status_of("ours") == "active"
+        assert frame["nodes"][0]["links"] == [
+            {"name": "eth0", "up": True},
+            {"name": "eth1", "up": True},
+        ]
+
+
+def test_a_medium_whose_interface_was_away_is_opened_again(make_rig: Any) -> None:
+    rig: Rig = make_rig("mcast eth0 225.0.0.64 694 1 0\nucast eth1 10.99.1.1\nucast eth1 10.99.1.2")
+    rig.start_real()
+    rig.start_ours()
+    with rig.client() as client:
+        client.receive()
+        both_active(rig, client)
+        rig.spaces["ours"].run("ip", "link", "del", "eth1")
+        wait_for(client, event="link", node="real", link="eth1", up=False)
+        rig._plug(rig.spaces["ours"], 2, 1)
+        wait_for(client, 10.0, event="link", node="real", link="eth1", up=True)
+        until(lambda: '"medium.works-again"' in (rig.folder / "ours.out").read_text(), 5, "told")
 
 
 def test_our_five_restarts_are_five_generations_to_the_real_node(make_rig: Any) -> None:
