@@ -17,6 +17,8 @@ MAX_ELEMENTS = 500_000
 FEATURE_SET = "3.20.5"
 DEFAULT_SCHEMA = "pacemaker-3.9"
 """What a new CIB says in `validate-with`: both Pacemaker 2.1 and 3 read it."""
+NEW_FEATURE_SET = "3.16.1"
+"""What a new CIB says in `crm_feature_set`: Pacemaker 2.1.5 changes no CIB with a newer one."""
 
 CONFIGURATION_SECTIONS = (
     "crm_config", "nodes", "resources", "constraints", "rsc_defaults", "op_defaults", "acls",
@@ -158,7 +160,7 @@ def section(root: etree._Element, name: str) -> etree._Element | None:
 def empty(schema: str = DEFAULT_SCHEMA, version: Version = Version(0, 1, 0)) -> etree._Element:
     """A CIB without any content, for a new cluster."""
     root = etree.Element("cib")
-    root.set("crm_feature_set", FEATURE_SET)
+    root.set("crm_feature_set", NEW_FEATURE_SET)
     root.set("validate-with", schema)
     set_version(root, version)
     configuration = etree.SubElement(root, "configuration")

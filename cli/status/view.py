@@ -23,7 +23,7 @@ def view(read: CibRead) -> ClusterStatus:
         status = replace(
             status,
             dc=live.get("dc") or None,
-            stack=status.stack or str(live.get("stack", "heartbeat")),
+            stack=status.stack or str(live.get("stack", "pacekeeper")),
             quorate=bool(live.get("quorum", status.quorate)),
         )
         if status.dc_id is None and status.dc is not None:

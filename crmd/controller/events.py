@@ -60,7 +60,8 @@ class Settings:
     """Two nodes without configured delay: the second in the alphabet shoots this much later."""
     wait_for_all: bool = True
     """Two nodes: neither is quorate before both have been seen once."""
-    cluster_stack: str = "heartbeat"
+    cluster_stack: str = "pacekeeper"
+    """Value of cluster-infrastructure; Pacemaker's schemas since 3.0 refuse `heartbeat`."""
     cluster_name: str = ""
     version: str = "1.0"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from cib.document import DEFAULT_SCHEMA, NEW_FEATURE_SET
 from crmd.haresources.model import (
     AlertRule,
     Clone,
@@ -21,7 +22,7 @@ from crmd.haresources.model import (
     Severity,
 )
 
-SCHEMA = "pacemaker-3.9"
+SCHEMA = DEFAULT_SCHEMA
 _Pairs = Iterable[tuple[str, str]]
 
 
@@ -39,7 +40,7 @@ def to_cib(plan: Plan, schema: str = SCHEMA) -> bytes:
     cib = etree.Element("cib")
     for name, value in (
         ("validate-with", schema),
-        ("crm_feature_set", "3.16.1"),
+        ("crm_feature_set", NEW_FEATURE_SET),
         ("admin_epoch", "0"),
         ("epoch", "1"),
         ("num_updates", "0"),
