@@ -238,3 +238,29 @@ def answer_of(reply: Mapping[str, Any]) -> Answer:
         words.get("error") or reply.get("error"),
         tuple(str(p) for p in words.get("problems", ())),
     )
+
+
+def ask_cluster(
+    env: Mapping[str, str], payload: Mapping[str, Any], timeout_s: float = 60.0
+) -> Mapping[str, Any]:
+    """One request of `crmd.controller.requests` to the running cluster.
+
+    Raises CommandError: 102 without a cluster, 75 if it does not answer in time, and the code of
+    its refusal.
+    """
+    from crmd.daemon import ipc
+    from crmd.daemon.paths import Paths
+
+    socket = Paths.from_environment(env.get("PACEKEEPER_ROOT")).crmd_socket
+    try:
+        with ipc.Client(socket, timeout_s) as client:
+            answer = client.call(dict(payload))
+    except ipc.NotRunning as problem:
+        raise CommandError(Exit.DISCONNECT, str(problem)) from problem
+    except ipc.IpcError as problem:
+        raise CommandError(Exit.TEMPFAIL, str(problem)) from problem
+    if not answer.get("ok"):
+        code = answer.get("code", int(Exit.ERROR))
+        known = Exit(code) if code in {int(e) for e in Exit} else Exit.ERROR
+        raise CommandError(known, str(answer.get("error", "the cluster refused")))
+    return answer

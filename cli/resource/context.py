@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from cli.command_line import CommandError, CommandLine
 from cli.exits import Exit
 from cli.reply import Reply
-from cli.source import LiveSource, open_source
+from cli.source import LiveSource, ask_cluster, open_source
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -150,22 +150,7 @@ class Context:
 
     def ask_cluster(self, payload: dict[str, Any], timeout_s: float = 60.0) -> Mapping[str, Any]:
         """One request to the running cluster; raises CommandError (102 without one)."""
-        from crmd.daemon import ipc
-        from crmd.daemon.paths import Paths
-
-        socket = Paths.from_environment(self.env.get("PACEKEEPER_ROOT")).crmd_socket
-        try:
-            with ipc.Client(socket, timeout_s) as client:
-                answer = client.call(payload)
-        except ipc.NotRunning as problem:
-            raise CommandError(Exit.DISCONNECT, str(problem)) from problem
-        except ipc.IpcError as problem:
-            raise CommandError(Exit.TEMPFAIL, str(problem)) from problem
-        if not answer.get("ok"):
-            code = answer.get("code", int(Exit.ERROR))
-            known = Exit(code) if code in {int(e) for e in Exit} else Exit.ERROR
-            raise CommandError(known, str(answer.get("error", "the cluster refused")))
-        return answer
+        return ask_cluster(self.env, payload, timeout_s)
 
 
 def every(resource: ResourceStatus) -> list[ResourceStatus]:
