@@ -19,6 +19,7 @@ from crmd.replication.edit import EditError, is_query, query
 
 NO_DC_S = 60.0
 """How long a request waits for a DC before it is refused."""
+ASK_AGAIN_S = 15.0
 LOCAL = frozenset(("status", "subscribe", "fence_history"))
 EXIT_USAGE, EXIT_TIMEOUT = 64, 124
 
@@ -34,6 +35,7 @@ class Pending:
     expires: float
     cause: str
     sent_round: int = -1
+    again: float = 0.0
 
 
 @dataclass(slots=True)
@@ -100,8 +102,8 @@ class Clients:
         if core.dc is None or not core.in_sync:
             return
         for number, item in list(self.pending.items()):
-            if item.sent_round != core.round:
-                item.sent_round = core.round
+            if item.sent_round != core.round or core.now >= item.again:
+                item.sent_round, item.again = core.round, core.now + ASK_AGAIN_S
                 core.send(
                     Forward(core.round, number, item.cause, item.user, dict(item.payload)),
                     core.dc,
@@ -137,7 +139,11 @@ class Clients:
 
     def deadline(self) -> float | None:
         """When `tick` has something to do."""
-        return min((p.expires for p in self.pending.values()), default=None)
+        is_carried = self.core.dc is not None and self.core.in_sync
+        return min(
+            (min(p.expires, p.again) if is_carried else p.expires for p in self.pending.values()),
+            default=None,
+        )
 
     def notify(self) -> None:
         """Tell subscribers when the CIB, the members or the DC are not what they were."""

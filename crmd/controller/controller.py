@@ -203,14 +203,17 @@ class Controller:
 
     def _peer_down(self, node: str, clean: bool) -> None:
         core = self.core
+        had_quorum = core.has_quorum
+        clean = clean or node in self.follower.departed
+        self.follower.departed.discard(node)
         self._elect(core.election.peer_down(node, core.now))
         if self.leader is not None:
-            self.leader.lost(node, clean or node in self.follower.departed, "silence")
-        self.follower.departed.discard(node)
+            self.leader.lost(node, clean, "silence")
         alive = {core.node, *core.election.live}
-        if core.has_quorum and not core.quorum.has(alive):
+        if had_quorum and not core.quorum.has(alive):
             core.has_quorum = False
-            self._quorum_lost()
+            if not clean:  # the others may be about to take over what runs here
+                self._quorum_lost()
 
     def _quorum_lost(self) -> None:
         policy = cluster_option(self.core.replica.root, "no-quorum-policy", "stop")
@@ -305,9 +308,14 @@ class Controller:
             follows = poll.phase is Phase.FOLLOWING and poll.dc == core.node
             if core.leads and stranger and follows and origin in core.election.live:
                 self.leader.offer(origin)
-            if known is not None and core.node not in poll.live and poll.phase is Phase.VOTING:
-                self.leader.lost(origin, False, "it does not hear us")
+            elsewhere = poll.phase is Phase.FOLLOWING and poll.dc != core.node
+            deaf = poll.phase is not Phase.WAITING and core.node not in poll.live
+            if known is not None and (elsewhere or deaf):
+                why = f"it follows {poll.dc}" if elsewhere else "it does not hear us"
+                self.leader.lost(origin, False, why)
         self._elect(core.election.poll(origin, poll, core.now))
+        if origin == core.dc:
+            self.follower.check(poll)
 
     def _to_leader(self, leader: Leader, origin: str, message: msg.Message) -> None:
         match message:

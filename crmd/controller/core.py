@@ -44,6 +44,8 @@ class Core:
     """Members of the newest view of our DC; empty without a DC."""
     has_quorum: bool = False
     disk_error: str = ""
+    told_again: bool = False
+    """Our DC has polled: what it should know of us is told once more."""
     in_sync: bool = False
     """Whether our replica follows that of our DC."""
 

@@ -6,6 +6,7 @@ with the word that it is not safe yet.  Source: cli.md sections 4 and 6; reliabi
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,8 @@ from crmd.scheduler.graph_xml import to_exp_xml
 
 EXIT_NO_SUCH = 105
 EXIT_UNSAFE = 107
+ANSWERS_KEPT = 500
+"""Requests remembered to recognise a repeat; the oldest is forgotten."""
 
 To = tuple[str, int]
 """Node a request came from, and its number there."""
@@ -34,15 +37,23 @@ class Desk:
 
     core: Core
     leader: Leader
-    seen: set[str] = field(default_factory=set)
+    seen: OrderedDict[str, Answer | None] = field(default_factory=OrderedDict)
+    """Requests by cause, with their answers once given: an answer may get lost."""
+    open: dict[To, str] = field(default_factory=dict)
     waiting_for_idle: list[tuple[To, float]] = field(default_factory=list)
     waiting_for_fencing: dict[str, list[To]] = field(default_factory=dict)
 
     def forwarded(self, origin: str, message: Forward) -> None:
         """A request, from a member or from ourselves."""
         if message.cause in self.seen:
+            answer = self.seen[message.cause]
+            if answer is not None:
+                self.core.send(answer, origin)
             return
-        self.seen.add(message.cause)
+        self.seen[message.cause] = None
+        self.open[(origin, message.request)] = message.cause
+        while len(self.seen) > ANSWERS_KEPT:
+            self.seen.popitem(last=False)
         to, payload = (origin, message.request), message.payload
         match payload.get("op"):
             case "cib":
@@ -69,7 +80,11 @@ class Desk:
 
     def _answer(self, to: To, payload: Mapping[str, Any]) -> None:
         origin, request = to
-        self.core.send(Answer(self.core.round, request, payload), origin)
+        answer = Answer(self.core.round, request, payload)
+        cause = self.open.pop(to, "")
+        if cause in self.seen:
+            self.seen[cause] = answer
+        self.core.send(answer, origin)
 
     def _known_node(self, to: To, node: str) -> bool:
         if node in self.core.nodes or find_node_state(self.core.replica.root, node) is not None:
@@ -105,6 +120,8 @@ class Desk:
     def settle(self) -> None:
         """Answer those whose change is safe, or whose time is up."""
         core, leader = self.core, self.leader
+        if not leader.is_formed:
+            return  # who is a member, and whether that is a quorum, is not known yet
         members = leader.in_view()
         needed = core.quorum.receipts_needed(members)
         for item, is_safe in leader.writer.settled(core.node, members, needed, core.now):

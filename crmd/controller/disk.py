@@ -81,7 +81,8 @@ class Disk:
         if core.dc is None or core.leads or not core.in_sync or self.durable < (0, 0):
             return
         telling = (core.round, core.dc, self.durable)
-        if telling != self._told:
+        if telling != self._told or core.told_again:
+            core.told_again = False
             self._told = telling
             version = Version(self.durable[0], self.durable[1], 0)
             core.send(Receipt(core.round, as_list(version), True), core.dc)

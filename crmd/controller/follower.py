@@ -14,7 +14,7 @@ from crmd.controller.core import Core
 from crmd.controller.disk import Disk
 from crmd.controller.events import KeepLosing, Remember
 from crmd.controller.lrm import Lrm
-from crmd.membership.election import Output
+from crmd.membership.election import Output, Phase, Poll
 from crmd.replication.replica import Mismatch, digest_of, parse
 from crmd.replication.version import Version, as_list, configuration, version_of
 
@@ -30,11 +30,13 @@ class Follower:
     departed: set[str] = field(default_factory=set)
     wants_to_leave: bool = False
     must_leave: bool = False
+    joining_since: float = 0.0
 
     def begin(self) -> None:
         """We have accepted a DC: tell it what our CIB is."""
         core = self.core
         core.in_sync, core.members, core.view = False, (), 0
+        self.joining_since = core.now
         self._join()
 
     def join_again(self) -> None:
@@ -139,6 +141,29 @@ class Follower:
         core.log("cib.out_of_step", "warning", reason=reason)
         core.send(msg.SyncRequest(core.round, reason), core.dc)
 
+    def check(self, poll: Poll) -> None:
+        """Our DC says where it stands: whatever it told before must have arrived by now."""
+        core = self.core
+        core.told_again = True
+        if core.leads or poll.phase is not Phase.LEADING or poll.round != core.round:
+            return
+        standing = poll.standing
+        if not core.in_sync:
+            if core.now - self.joining_since > core.settings.election_timeout_s:
+                self._missed("no CIB has come")
+        elif not core.view:
+            if core.now - self.joining_since > core.settings.election_timeout_s:
+                self._missed("no view has come")
+        elif standing.lineage[1:] != core.replica.lineage[1:]:
+            self._missed(f"the DC has {standing.lineage}, here is {core.replica.lineage}")
+        elif (standing.has_quorum, standing.members) != (core.has_quorum, len(core.members)):
+            self._missed("the view here is not the DC's")
+
+    def _missed(self, reason: str) -> None:
+        """Something of the DC got lost on its way: join anew, that brings all of it."""
+        self.core.log("dc.unheard", "warning", reason=reason)
+        self._join()
+
     # --- orders -----------------------------------------------------------------------------
 
     def _view(self, message: msg.View) -> list[Output]:
@@ -162,7 +187,8 @@ class Follower:
     def _order(self, message: msg.Run | msg.Cancel | msg.Forget | msg.Depart) -> None:
         core = self.core
         if message.view > core.view:
-            raise ValueError(f"order of view {message.view}; the view here is {core.view}")
+            self._missed(f"an order of view {message.view}, here is view {core.view}")
+            return
         match message:
             case msg.Run():
                 if self.lrm.order_is_new(message.order):

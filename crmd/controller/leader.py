@@ -62,8 +62,12 @@ class Member:
     incarnation: str = ""
     boot: str = ""
     last_report: int = 0
+    again: float = 0.0
+    """When to make the offer again, or to send the CIB again."""
 
 
+OFFER_AGAIN_S = 0.5
+LEAVING_AGAIN_S = 10.0
 REJOIN_EXTRA_S = 20.0
 """A member whose daemons were restarted may take so much longer: to give it up too early means
 to start its resources a second time."""
@@ -87,6 +91,7 @@ class Leader:
     """Nodes fenced well, and the incarnation that is thus dead."""
     _fence_acks: set[str] = field(default_factory=set)
     _offered_round: int = 0
+    _leaving_again: float | None = None
 
     def __post_init__(self) -> None:
         self.writer = Writer(self.core.replica)
@@ -104,20 +109,24 @@ class Leader:
             to = None  # a new round: everybody must hear of it
         version, digest = as_list(core.replica.version), core.replica.digest()
         for node in sorted({core.node, *core.election.live} if to is None else {to}):
-            if node in self.shot or self.fencer.has(node):
+            if node in self.shot or self.fencer.has(node) or core.election.is_taken(node):
                 continue
             known = self.members.get(node)
             if node == core.node and known is not None:
                 continue
             was_in = known is not None and (known.stage is Stage.JOINED or known.is_known)
-            patience = core.now + core.settings.election_timeout_s
-            if was_in:  # it lives, only its controller or executor starts anew
-                patience += REJOIN_EXTRA_S
-            self.members[node] = Member(Stage.OFFERED, patience, was_in)
+            self.members[node] = Member(Stage.OFFERED, 0.0, was_in)
+            self._give_time(self.members[node])
             if known is not None:
                 self.members[node].boot = known.boot
+            self.members[node].again = core.now + OFFER_AGAIN_S
             if node != core.node:
                 core.send(Offer(core.round, core.view, version, digest), node)
+
+    def _give_time(self, member: Member) -> None:
+        member.patience = self.core.now + self.core.settings.election_timeout_s
+        if member.is_known:  # it lives, only its controller or executor starts anew
+            member.patience += REJOIN_EXTRA_S
 
     def join(self, node: str, message: Join) -> None:
         """A node follows us; compare CIBs before it counts."""
@@ -136,7 +145,7 @@ class Leader:
         self.flush()
         member.is_known = member.is_known or member.stage is Stage.JOINED
         member.stage, member.incarnation = Stage.SYNCING, message.incarnation
-        member.patience = core.now + core.settings.election_timeout_s
+        self._give_time(member)
         same = version == core.replica.version and message.digest == core.replica.digest()
         self._sync(node, "" if same else core.replica.to_bytes().decode())
 
@@ -264,6 +273,7 @@ class Leader:
         if transient_attributes(self.core.replica.root, node).get("shutdown") is None:
             self.writer.status(["attr", node, "shutdown", str(int(self.core.wall) or 1)])
             self.planner.want(f"{node} shuts down")
+        self._leaving_again = self.core.now + LEAVING_AGAIN_S
 
     # --- reports ----------------------------------------------------------------------------
 
@@ -437,11 +447,28 @@ class Leader:
         for node, member in sorted(self.members.items()):
             if member.stage is not Stage.JOINED and now >= member.patience:
                 self.lost(node, False, "it did not complete its join")
+            elif member.stage is Stage.JOINED or node == self.core.node:
+                continue
+            elif now >= member.again:
+                member.again = now + OFFER_AGAIN_S
+                version = as_list(self.core.replica.version)
+                digest = self.core.replica.digest()
+                self.core.send(Offer(self.core.round, self.core.view, version, digest), node)
         for node in self.core.election.silent(now):
             if node in self.members:
                 self.lost(node, False, "its controller is silent")
         self._fence_outputs(self.fencer.tick(self._able(), self.core.node, now))
         self.planner.tick()
+        for node in self.planner.doubtful():
+            if node in self.members and node != self.core.node:
+                self.offer(node)
+        if self._leaving_again is not None and now >= self._leaving_again:
+            self._leaving_again = None
+            root = self.core.replica.root
+            if any("shutdown" in transient_attributes(root, n) for n in self.members):
+                self._leaving_again = now + LEAVING_AGAIN_S
+                if self.planner.is_idle:
+                    self.planner.want("a node has still to leave")
 
     def end_step(self) -> None:
         """Plan and fire, then tell the members what was written in this step."""
@@ -455,10 +482,17 @@ class Leader:
 
     def deadline(self) -> float | None:
         """When `tick` has something to do."""
-        times = [m.patience for m in self.members.values() if m.stage is not Stage.JOINED]
+        times = [
+            min(m.patience, m.again) for m in self.members.values() if m.stage is not Stage.JOINED
+        ]
         times += [
             t
-            for t in (self.fencer.deadline(), self.planner.deadline(), self.writer.deadline())
+            for t in (
+                self.fencer.deadline(),
+                self.planner.deadline(),
+                self.writer.deadline(),
+                self._leaving_again,
+            )
             if t is not None
         ]
         return min(times, default=None)

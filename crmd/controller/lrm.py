@@ -101,13 +101,18 @@ class Lrm:
             if held is not None:
                 held.call = call
         for call_id, call in sorted(known.items()):
-            if call_id not in done and call_id not in self.running:
+            if call_id in done or call_id in self.running:
+                continue
+            if self._is_letting_go and call.operation in BRINGS_UP:
+                self._report_dropped(call)
+            else:
                 self._run(call)
         if forgot:
             self.core.log("executor.restarted", "warning", incarnation=state.incarnation)
             for key, call in sorted(repeated.items()):
                 if key not in self.recurring:
                     self._start(call)
+        self._let_go_next()
 
     def executor_lost(self) -> None:
         """execd does not answer for now."""

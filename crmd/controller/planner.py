@@ -35,6 +35,7 @@ from crmd.transition.results import (
 from crmd.transition.walker import INFINITY, Walker, WalkState, limits
 from ocf.calls import ExecStatus
 
+ASK_AFTER_S, ASK_LAST_S = 10.0, 80.0
 RESULT_GRACE_S = 60.0
 """A result may come this much later than the action's timeout before it counts as lost."""
 SCHEDULE_PATIENCE_S = 60.0
@@ -48,6 +49,9 @@ class InFlight:
     action: Action
     node: str
     expires: float
+    ask_at: float
+    """When to ask the node whether it has the order at all."""
+    ask_every: float = ASK_AFTER_S
 
 
 FenceRequest = Callable[[Action], None]
@@ -232,7 +236,7 @@ class Planner:
             self.walker.confirm(action.id)
             return
         expires = self.core.now + timeout_of(action) / 1000 + RESULT_GRACE_S
-        self.in_flight[key] = InFlight(action, node, expires)
+        self.in_flight[key] = InFlight(action, node, expires, self.core.now + ASK_AFTER_S)
 
     def _clear_failures(self, action: Action) -> None:
         assert action.resource is not None
@@ -396,9 +400,19 @@ class Planner:
             self.recheck_at = None
             self.want("cluster-recheck-interval")
 
+    def doubtful(self) -> list[str]:
+        """Nodes to ask anew what runs there: an order, or its result, may have got lost."""
+        nodes = set()
+        for known in self.in_flight.values():
+            if self.core.now >= known.ask_at:
+                known.ask_every = min(2 * known.ask_every, ASK_LAST_S)
+                known.ask_at = self.core.now + known.ask_every
+                nodes.add(known.node)
+        return sorted(nodes)
+
     def deadline(self) -> float | None:
         """When `tick` or `advance` can do something because of the time."""
-        times = [known.expires for known in self.in_flight.values()]
+        times = [min(k.expires, k.ask_at) for k in self.in_flight.values()]
         times += self.foreign.values()
         if self._request is not None:
             times.append(self._asked_at + SCHEDULE_PATIENCE_S)

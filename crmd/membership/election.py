@@ -214,6 +214,8 @@ class Election:
             or round_ < self.round
         ):
             return [SendPoll(peer)] if peer in self.live else []
+        if self.phase is Phase.FOLLOWING and self.dc != peer:
+            return [SendPoll(peer)]  # our DC lives; if it gives way, it will say so itself
         if self.phase is Phase.LEADING:
             rival = self.polls.get(peer)
             if rival is None or not leader_key(self.standing) < leader_key(rival.standing):
@@ -360,7 +362,8 @@ class Election:
         votes[self.node] = self.standing
         return votes
 
-    def _is_taken(self, peer: str) -> bool:
+    def is_taken(self, peer: str) -> bool:
+        """Whether a peer follows a DC that we do not hear: it will not follow us."""
         poll = self.polls.get(peer)
         return (
             poll is not None
@@ -373,7 +376,7 @@ class Election:
         if self._awaited is not None:
             return []
         votes = self._votes()
-        expected = {p for p in self.live if not self._is_taken(p) and p not in self._passed_over}
+        expected = {p for p in self.live if not self.is_taken(p) and p not in self._passed_over}
         if any(p not in votes for p in expected):
             return []
         return self._decide(votes, now)

@@ -141,7 +141,8 @@ class SimExec:
             self.world.at(self.node.stalled_until + 0.01, self._repeat, call)
             return
         rc = 0 if self.world.truth.is_active(call.rsc, self.node.name) else 7
-        if rc == self.results[key].rc:
+        last = self.results.get(key)
+        if last is None or rc == last.rc:
             self.world.after(call.interval_ms / 1000, self._repeat, call)
         else:
             self._report(call, rc, ExecStatus.DONE)

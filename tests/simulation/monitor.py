@@ -14,6 +14,9 @@ from crmd.controller import messages as msg
 from crmd.membership.election import Phase
 from crmd.transition.results import Context
 
+MINORITY_BOUND_S = 150.0
+"""Longest time until a minority runs nothing: elections, and stops that hang to the last."""
+
 
 class Broken(Exception):
     """An invariant does not hold; `name` as in reliability.md."""
@@ -33,6 +36,8 @@ class Monitor:
         self.aborted = set()
         self.run_before = set()
         self.stop_tried = set()
+        self.started = set()
+        self.minority_since = {}
         self.newest = {}
         self.believed = {}
         self.delivered_generation = {}
@@ -76,9 +81,22 @@ class Monitor:
         if call.call_id in executor.running:
             self.broken("I18", f"call {call.call_id} of {call.rsc} runs already")
         if call.operation == "start" and call.rsc in self.world.knobs.resources:
+            members = node.controller.core.members
+            repeated = self._is_repeat(call)
+            few = len(self.world.names) > 2 and 2 * len(members) <= len(self.world.names)
+            if few and not repeated:
+                self.broken("I6", f"{call.rsc} starts on {node.name} with members {members}")
             self._start_is_safe(node, call)
         if call.operation in ("start", "stop") and not call.interval_ms:
             self._group_order(node, call)
+
+    def _is_repeat(self, call):
+        """Whether a call was given before, and is given again because execd died."""
+        context = Context.load(call.user_data)
+        if context is None or context.key in self.started:
+            return True
+        self.started.add(context.key)
+        return False
 
     def _start_is_safe(self, node, call):
         """I4: nobody else may hold the resource, fenced or stopped, by the starter's own CIB."""
@@ -141,6 +159,8 @@ class Monitor:
         self._version(node, event, effects, before)
         self._equal_bytes(node)
         self._leaders()
+        self._planning(node, effects)
+        self._quorum(node)
         for effect in effects:
             if isinstance(effect, ev.Log):
                 self.count(f"log {effect.event}")
@@ -196,6 +216,45 @@ class Monitor:
         for name, theirs in self.digests.items():
             if name != node.name and theirs[:3] == mine[:3] and theirs[3] != data:
                 self.broken("I10", f"{node.name} and {name} differ at version {version}")
+
+    def _planning(self, node, effects):
+        """I18: no plan is made while a call of a DC runs on a member; nothing waits for others."""
+        leader = node.controller.leader
+        if leader is None:
+            return
+        strangers = [
+            f.node for f in leader.planner.in_flight.values() if f.node not in leader.members
+        ]
+        if strangers:
+            self.broken("A", f"{node.name} waits for {strangers[0]}, which is no member")
+        planned = any(isinstance(e, ev.Log) and e.event == "transition.planned" for e in effects)
+        for name in leader.members if planned else ():
+            controller, executor = (
+                self.world.nodes[name].controller,
+                self.world.nodes[name].executor,
+            )
+            if controller is None or controller.core.dc != node.name:
+                continue  # it has left, and we shall hear of it
+            for call in () if executor is None else executor.running.values():
+                ordered = Context.load(call.user_data)
+                if ordered is None or call.interval_ms or ordered.key.transition < 0:
+                    continue
+                what = f"{call.operation} of {call.rsc} runs on {name}"
+                self.broken("I18", f"{node.name} plans while {what}")
+
+    def _quorum(self, node):
+        """I6: a node that has been without quorum for long runs nothing."""
+        core, world = node.controller.core, self.world
+        enough = len(core.members) * 2 > len(world.names) or len(world.names) == 2
+        if enough or not world.truth.of_node(node.name):
+            self.minority_since.pop(node.name, None)
+            return
+        since = self.minority_since.setdefault(node.name, world.now)
+        if world.now - since > MINORITY_BOUND_S:
+            what = world.truth.of_node(node.name)
+            self.broken(
+                "I6", f"{node.name} runs {what} without quorum for {world.now - since:.0f} s"
+            )
 
     def _leaders(self):
         """I7: two DCs that can talk to each other do not last."""

@@ -194,6 +194,9 @@ class SimNet:
         if not queue or not self.open(sender, receiver) or not self.heard.get((receiver, sender)):
             return
         generation, topic, payload = queue.popleft()
+        if self.world.knobs.gaps and self.world.chance["net"].random() < self.world.knobs.gaps:
+            self.world.monitor.count("message lost for good")
+            return
         node = self.world.nodes[receiver]
         if generation == self.world.nodes[sender].generation:
             self.world.monitor.delivered(sender, receiver, generation)

@@ -12,14 +12,17 @@ class People:
         self.marks = 0
         self.safe_marks = set()
         self.answers = {}
+        self.then = {}
 
-    def ask(self, node, payload, mark=None):
+    def ask(self, node, payload, mark=None, then=None):
         """Send a request to a node's controller, if it has one."""
         target = self.world.nodes[node]
         if target.controller is None or target.is_stalled:
             return
         tag = self.world.number()
         self.asked[(node, tag)] = mark
+        if then is not None:
+            self.then[(node, tag)] = then
         target.take(ClientRequest(7, tag, payload))
 
     def replied(self, node, effect):
@@ -34,13 +37,16 @@ class People:
             self.answers[mark] = effect.payload
             if effect.payload.get("durable") and effect.payload.get("quorum"):
                 self.safe_marks.add(mark)
+        then = self.then.pop(key, None)
+        if then is not None:
+            self.world.after(0.0001, then)
 
     def node_forgot(self, node):
         """Its crmd is gone, and the connections with it."""
         for key in [k for k in self.asked if k[0] == node]:
             del self.asked[key]
 
-    def mark(self, node):
+    def mark(self, node, then=None):
         """A change of the configuration that can be found again: a new resource default."""
         self.marks += 1
         name = f"mark-{self.marks}"
@@ -50,7 +56,7 @@ class People:
         )
         request = {"call": "modify", "section": "configuration", "allow_create": True}
         request["xml"] = f"<configuration>{xml}</configuration>"
-        self.ask(node, {"op": "cib", "request": request}, name)
+        self.ask(node, {"op": "cib", "request": request}, name, then)
 
     def standby(self, node, target, value):
         xml = (

@@ -11,7 +11,7 @@ from tests.simulation.world import World
 
 FAULTS = (
     "power", "crash", "execd", "partition", "one_way", "stall", "rsc_dies", "disk",
-    "mark", "standby", "cleanup", "clock", "leave", "replug",
+    "mark", "standby", "cleanup", "clock", "leave", "replug", "mark_and_cut",
 )  # fmt: skip
 
 
@@ -25,6 +25,8 @@ class Knobs:
     deadtime: float = 2.0
     delay: float = 0.001
     loss: float = 0.0
+    gaps: float = 0.0
+    """Messages that never arrive though their sender is alive (history exceeded)."""
     late_messages: bool = False
     disk_delay: float = 0.01
     agent_s: float = 0.2
@@ -49,6 +51,7 @@ def draw(seed):
     knobs.delay = r.choice((0.0005, 0.002, 0.02))
     knobs.loss = r.choice((0.0, 0.0, 0.05, 0.3))
     knobs.late_messages = r.random() < 0.5
+    knobs.gaps = r.choice((0.0, 0.0, 0.0, 0.01, 0.05))
     knobs.disk_delay = r.choice((0.005, 0.02, 0.3))
     knobs.agent_s = r.choice((0.05, 0.3, 2.0))
     knobs.start_fails = r.choice((0.0, 0.0, 0.1))
@@ -176,6 +179,24 @@ class Run:
     def _fault_mark(self, r):
         self.people.mark(r.choice(self.world.names))
 
+    def _fault_mark_and_cut(self, r):
+        """All power goes right after an answer; whoever led comes back last."""
+        self.people.mark(r.choice(self.world.names), self._cut_after_answer)
+
+    def _cut_after_answer(self):
+        if self.is_calm:
+            return
+        r = self.world.chance["faults"]
+        leaders = [
+            n
+            for n in self.world.nodes.values()
+            if n.controller is not None and n.controller.is_started and n.controller.core.leads
+        ]
+        for node in self.world.nodes.values():
+            late = node in leaders
+            node.off("power cut of all after an answer")
+            self.world.after(r.uniform(20.0, 30.0) if late else r.uniform(0.5, 2.0), node.boot)
+
     def _fault_standby(self, r):
         at, target = r.choice(self.world.names), r.choice(self.world.names)
         self.people.standby(at, target, "on")
@@ -201,6 +222,7 @@ class Run:
         self.is_calm = True
         world.note("sim", "calm")
         knobs.start_fails = knobs.stop_fails = knobs.hangs = knobs.fence_fails = knobs.loss = 0.0
+        knobs.gaps = 0.0
         world.net.heal_all()
         for node in world.nodes.values():
             node.disk.fails_until = 0.0
@@ -216,11 +238,28 @@ class Run:
         for name in world.names:
             self.people.standby(name, name, "off")
             world.run_until(world.now + 1.0)
-        self._settle(120.0)
+        self._settle(150.0)
         for _ in range(3):
             self.people.cleanup(world.names[0])
             self._settle(120.0)
+        self._leave_and_return()
         self._check_end()
+
+    def _leave_and_return(self):
+        """A node asked to leave does so, with nothing left running, and comes back."""
+        from crmd.controller.events import Shutdown
+
+        world = self.world
+        node = self._node(world.chance["faults"])
+        node.take(Shutdown())
+        world.run_until(world.now + 60.0)
+        if not node.has_left:
+            raise Broken("I32", f"{node.name} was asked to leave and stays")
+        if world.truth.of_node(node.name):
+            raise Broken("I32", f"{node.name} left with {world.truth.of_node(node.name)} running")
+        node.boot()
+        world.run_until(world.now + 10.0)
+        self._settle(60.0)
 
     def _settle(self, patience):
         world = self.world

@@ -68,6 +68,7 @@ class SimNode:
         if not self.power:
             return
         self.power = False
+        self.executor.is_dead = True
         self.world.note(self.name, f"power off: {reason}")
         self.controller, self.executor = None, None
         self.crmd_life += 1
@@ -236,6 +237,7 @@ class SimNode:
         left = self.world.truth.of_node(self.name)
         self.world.note(self.name, f"leaves, still active: {left}")
         self.power = False
+        self.executor.is_dead = True
         self.executor = None
 
 
