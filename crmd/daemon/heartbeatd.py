@@ -26,6 +26,7 @@ from crmd.daemon import heartbeatd_files as files
 from crmd.daemon import ipc
 from crmd.daemon.heartbeatd_clients import Clients, Connection, Request, cluster_uid
 from crmd.daemon.heartbeatd_frames import event_frame, snapshot
+from crmd.daemon.heartbeatd_halog import HaLog
 from crmd.daemon.heartbeatd_links import Links
 from crmd.daemon.heartbeatd_media import MediumError
 from crmd.daemon.heartbeatd_realtime import be_punctual, quiet_collector
@@ -65,6 +66,7 @@ class Daemon:
         self.selector = selectors.DefaultSelector()
         self.links = self._make_links(node.config)
         self.writer = Writer()
+        self.ha_log = HaLog(node.config, node.me.name, paths.root)
         self.stop_at: float | None = None
         self.is_running = True
         self._remember_at = clock() + REMEMBER_EVERY_S
@@ -99,6 +101,8 @@ class Daemon:
         self.clients.close()
         self.links.close()
         self.writer.close()
+        self.ha_log.line("info", "heartbeatd.stopped", {"name": self.node.me.name})
+        self.ha_log.close()
 
     def _turn(self) -> None:
         wake_at = min(self._due, self._remember_at, self._maintain_at)
@@ -152,6 +156,10 @@ class Daemon:
     def _tell(self, event: ev.Upward) -> None:
         if isinstance(event, ev.Left) and self.stop_at is not None:
             self.is_running = False
+        if isinstance(event, ev.StatusChanged):
+            is_own = event.node == self.node.me.name
+            facts = {"node": event.node, "status": event.status}
+            self.ha_log.line("info", "status.own" if is_own else "status", facts)
         raw = isinstance(event, ev.RawMessage)
         self.clients.broadcast(event_frame(event), only_named=isinstance(event, Delivered), raw=raw)
 
@@ -159,6 +167,7 @@ class Daemon:
         words = {"notice": "info", "warn": "warning"}
         renamed = {"peer" if key == "node" else key: value for key, value in facts.items()}
         self.log.line(words.get(level, level), name, **renamed)
+        self.ha_log.line(words.get(level, level), name, facts)
 
     def _load_if_due(self, now: float) -> str:
         if now < self._load_at:
@@ -374,12 +383,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_RUNNING
     os.chdir(paths.run)
     if daemon.node.config.realtime and not arguments.no_realtime:
-        threads = (0, daemon.writer.native_id)
+        threads = (0, daemon.writer.native_id, daemon.ha_log.native_id)
         for text in be_punctual(daemon.node.config.rtprio, threads):
             log.warning("realtime.missing", text=text)
     quiet_collector()
     me = daemon.node.me
     log.info("heartbeatd.started", name=me.name, generation=me.generation)
+    for text in daemon.ha_log.problems:
+        log.warning("ha-log.problem", text=text)
+    daemon.ha_log.line("info", "heartbeatd.started", {"generation": me.generation})
     daemon.run()
     log.info("heartbeatd.stopped")
     return 0

@@ -121,8 +121,12 @@ def _milliseconds(word: str) -> float:
     return _integer(1, 3_600_000, word.removesuffix("ms")) / 1000
 
 
-def _without_effect(instead: str) -> Handler:
+def _without_effect(instead: str, then: Handler | None = None) -> Handler:
+    """A directive that changes nothing here, said in a warning; `then` keeps its value."""
+
     def use(draft: Draft, rest: str) -> None:
+        if then is not None:
+            then(draft, rest)
         draft.warning(f"{draft.directive} has no effect in Pacekeeper: {instead}")
 
     return use
@@ -331,34 +335,63 @@ DIRECTIVES: Mapping[str, Handler] = {
     "logfile": _scalar("logfile", _path),
     "debugfile": _scalar("debugfile", _path),
     "logfacility": _scalar("logfacility", partial(_one_of, _FACILITIES)),
-    "use_logd": _bool("use_logd"),
-    "conn_logd_time": _scalar("conn_logd_time_s", _positive_time),
-    "syslogmsgfmt": _bool("syslogmsgfmt"),
+    "use_logd": _without_effect(
+        "there is no logging daemon; logs go to logfile, debugfile and logfacility",
+        _bool("use_logd"),
+    ),
+    "conn_logd_time": _without_effect(
+        "there is no logging daemon; remove the line", _scalar("conn_logd_time_s", _positive_time)
+    ),
+    "syslogmsgfmt": _without_effect(
+        "lines always have the classic form; remove the line", _bool("syslogmsgfmt")
+    ),
     "debug": _scalar("debug", partial(_integer, 0, 255)),
-    "watchdog": _watchdog,
+    "watchdog": _without_effect(
+        "configure the watchdog of the machine with a systemd unit (RuntimeWatchdogSec)", _watchdog
+    ),
     "realtime": _bool("realtime"),
     "rtprio": _scalar("rtprio", partial(_integer, 1, 99)),
-    "memreserve": _scalar("memreserve_kb", partial(_integer, 1, 1_000_000)),
+    "memreserve": _without_effect(
+        "memory is locked as it is used; remove the line",
+        _scalar("memreserve_kb", partial(_integer, 1, 1_000_000)),
+    ),
     "hbgenmethod": _scalar("hbgenmethod", partial(_one_of, frozenset({"file", "time"}))),
     "uuidfrom": _scalar("uuidfrom", partial(_one_of, frozenset({"file", "nodename"}))),
     "autojoin": _scalar("autojoin", partial(_one_of, frozenset({"none", "other", "any"}))),
-    "respawn": _child,
-    "failfast": partial(_child, failfast=True),
-    "apiauth": _apiauth,
-    "stonith": _stonith,
-    "stonith_host": _stonith_host,
+    "respawn": _without_effect(
+        "no program is started; make it a resource or a service unit", _child
+    ),
+    "failfast": _without_effect(
+        "no program is started or watched; make it a resource with on-fail=fence",
+        partial(_child, failfast=True),
+    ),
+    "apiauth": _without_effect(
+        "root, hacluster and the group haclient may connect; use those accounts", _apiauth
+    ),
+    "stonith": _without_effect(
+        "fencing is configured in the CIB; the import reads stonith_host", _stonith
+    ),
+    "stonith_host": _without_effect(
+        "fencing is configured in the CIB; the import turns this line into it", _stonith_host
+    ),
     "msgfmt": _scalar("msgfmt", partial(_one_of, frozenset({"classic", "netstring"}))),
     "compression": _scalar("compression", partial(_one_of, frozenset({"zlib", "bz2"}))),
     "compression_threshold": _scalar("compression_threshold_kb", partial(_integer, 1, 4096)),
     "traditional_compression": _bool("traditional_compression"),
     "max_rexmit_delay": _scalar("max_rexmit_delay_s", _milliseconds),
     "log_badpack": _bool("log_badpack"),
-    "coredumps": _bool("coredumps"),
-    "coreroot": _scalar("coreroot", _path),
+    "coredumps": _without_effect(
+        "Python leaves no useful core; remove the line", _bool("coredumps")
+    ),
+    "coreroot": _without_effect(
+        "Python leaves no useful core; remove the line", _scalar("coreroot", _path)
+    ),
     "use_apphbd": _refused(
         "the application heartbeat daemon is gone; let monitor actions watch applications"
     ),
-    "env": partial(_each_word, _env),
+    "env": _without_effect(
+        "agents get their parameters from the CIB; set it there", partial(_each_word, _env)
+    ),
     "crm": _crm,
     "pacemaker": _crm,
     "crm_daemon_dir": _without_effect("it runs its own daemons; remove the line"),

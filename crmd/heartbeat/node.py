@@ -127,6 +127,8 @@ class Node:
                 self._changes(self.pings.answer(node, data, now), now, out)
             case _:
                 assert_never(event)
+        if self.status == "up":
+            self._look_whether_begun(now, out)
         if self._beat_soon:
             self._beat(out, now)
         self.sender.flush(out, now)
@@ -193,7 +195,7 @@ class Node:
             self.live.remove(name)
         for name in config.ping_nodes:
             self.live.add(name, config.deadping_s)
-        self._next_beat = min(self._next_beat, now + config.keepalive_s)
+        self._next_beat = now  # peers learn the new dead time at once
         return out
 
     # --- time -----------------------------------------------------------------------------------
@@ -217,7 +219,6 @@ class Node:
         for name in sorted(self.peers):
             if self.live.is_alive(name):
                 self.control.ask_for_missing(self.peers[name], now, out)
-        self._look_whether_begun(now, out)
 
     def _scheduled_beat(self, now: float, out: list[Output]) -> None:
         self._beat(out, now)
@@ -242,7 +243,7 @@ class Node:
 
     def _look_whether_begun(self, now: float, out: list[Output]) -> None:
         waits = self.config.autojoin != "none" and not self._init_over
-        if self.status != "up" or not self.live.has_begun or waits:
+        if not self.live.has_begun or waits:
             return
         ask_at = self.node_list.ask_at
         if (ask_at is None or now >= ask_at) and not self.node_list.ask(out, now):
@@ -489,6 +490,7 @@ class Node:
                     out.append(Note("notice", "link.up" if change.up else "link.down", facts))
                 case LateBeat(peer, interval_s, beyond):
                     facts = {"node": peer, "interval_s": round(interval_s, 3)}
+                    facts["beyond_deadtime"] = beyond
                     out.append(Note("error" if beyond else "warn", "beat.late", facts))
                 case PeerAlive(name) | PeerDead(name) if name not in self.peers:
                     out.append(Tell(ev.PingChanged(name, isinstance(change, PeerAlive))))

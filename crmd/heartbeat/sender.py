@@ -15,7 +15,7 @@ from crmd.heartbeat import stream
 from crmd.heartbeat.authkeys import Keyring
 from crmd.heartbeat.delivery import WINDOW, Outbox
 from crmd.heartbeat.events import Output, Send
-from crmd.heartbeat.message import Field, Message, encode, make_field
+from crmd.heartbeat.message import Field, Message, deflated, encode, make_field
 from crmd.heartbeat.peer import OWN_KIND_FIELD, OWN_VERSION, Kind, Peer
 from crmd.heartbeat.settings import Config
 
@@ -72,7 +72,12 @@ class Sender:
         return not self._queue
 
     def encode(self, message: Message) -> bytes:
-        """The signed datagram of a message."""
+        """The signed datagram of a message, compressed if ha.cf says so and it is long."""
+        if self.config.traditional_compression:
+            limit = self.config.compression_threshold_kb * 1024
+            if sum(len(f.name) + len(f.value) for f in message.fields) > limit:
+                message = deflated(message, self.config.compression)
+                return encode(message, self.ring, inner=False)
         return encode(message, self.ring, inner=self.config.msgfmt == "classic")
 
     def _common(self, fields: Iterable[Field], seq: int | None, now: float) -> Message:

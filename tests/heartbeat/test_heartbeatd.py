@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -288,3 +289,73 @@ def test_heartbeatd_loads_nothing_heavy() -> None:
     loaded = set(done.stdout.split())
     assert "crmd.heartbeat.node" in loaded
     assert not loaded & {"lxml", "networkx", "pyroute2", "sh", "structlog", "asyncio"}
+
+
+def test_a_stopped_daemon_says_so_when_it_wakes_and_becomes_a_member_again(pair: Cluster) -> None:
+    until_member(pair, "a", "b")
+    with pair.client("a") as a, pair.client("b") as b:
+        a.receive()
+        b.receive()
+        pair.signal("a", signal.SIGSTOP)
+        try:
+            down = wait_for(b, event="peer_down", node="a")
+            time.sleep(0.5)
+        finally:
+            pair.signal("a", signal.SIGCONT)
+        assert down["why"] == "silent"
+        first = a.receive(5)
+        assert first["event"] == "stalled" and first["gap_s"] > 0.9
+        assert wait_for(b, event="peer_up", node="a")
+        assert wait_for(a, event="peer_up", node="b")
+    assert "restarted" not in pair.log("b")
+
+
+def test_a_changed_ha_cf_takes_effect_on_hup_without_a_death(pair: Cluster) -> None:
+    until_member(pair, "a", "b")
+    with pair.client("a") as a:
+        a.receive()
+        for node in ("a", "b"):
+            path = pair.folder / node / "etc/ha.d/ha.cf"
+            text = path.read_text().replace("deadtime 500ms", "deadtime 900ms")
+            path.write_text(text + "mcast lo 239.255.7.2 6949 0 1\nping 127.0.0.1\n")
+            pair.signal(node, signal.SIGHUP)
+        assert wait_for(a, event="snapshot")["deadtime_s"] == 0.9
+        end = time.monotonic() + 5
+        while '"reload.done"' not in pair.log("b") and time.monotonic() < end:
+            time.sleep(0.05)
+        time.sleep(0.3)
+        until_member(pair, "a", "b")
+        assert '"peer.down"' not in pair.log("a") + pair.log("b")
+        pair.kill("b")
+        assert 0.9 <= float(str(wait_for(a, event="peer_down", node="b")["silent_s"])) < 0.95
+
+
+def test_old_habits_find_their_lines_in_the_log_file_of_ha_cf(tmp_path: Path) -> None:
+    cluster = Cluster(
+        tmp_path, ("a", "b"), extra="logfile /var/log/ha-log\ndebugfile /var/log/ha-debug\n"
+    )
+    try:
+        for node in cluster.nodes:
+            cluster.start(node)
+        until_member(cluster, "a", "b")
+        with cluster.client("a") as client:
+            client.receive()
+            cluster.kill("b")
+            wait_for(client, event="peer_down", node="b")
+        assert cluster.stop("a") == 0
+        text = (tmp_path / "a/var/log/ha-log").read_text()
+        for line in (
+            "info: Heartbeat generation: ",
+            "info: Link b:lo up.",
+            "info: Status update for node b: status active",
+            "info: Local status now set to: 'active'",
+            "WARN: node b: is dead",
+            "info: Link b:lo dead.",
+            "info: a Heartbeat shutdown complete.",
+        ):
+            assert line in text, text
+        stamp = r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d a heartbeat: \[\d+\]: info: Link"
+        assert re.search(stamp, text, re.MULTILINE)
+        assert (tmp_path / "a/var/log/ha-debug").read_text() == text
+    finally:
+        cluster.close()

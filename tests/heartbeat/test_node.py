@@ -370,3 +370,37 @@ def test_whatever_the_faults_each_stream_is_a_subsequence_in_order(
     net.do("a", ev.Submit("t", b"last"))
     net.run(0.5)
     assert messages(net, "b", "a")[count:] == [b"last"]
+
+
+def test_long_messages_are_compressed_whole_where_ha_cf_says_so() -> None:
+    names = " ".join(f"node-with-a-long-name-{n:02d}" for n in range(60))
+    extra = "traditional_compression on\ncompression bz2\ncompression_threshold 1\n"
+    net = Net(configuration(f"a b {names}", extra))
+    net.boot("a")
+    node = net.nodes["a"]
+    asked = message("reqnodes", dest="a", src="b", srcuuid=b"b" * 16, seq="1", hg="1", ttl="3")
+    out = node.step(ev.Received("eth0", encode(asked, node.ring, inner=True)), net.now)
+    (answer,) = [o.data for o in out if isinstance(o, ev.Send) and b"bz2" in o.data]
+    assert len(answer) < 900
+    reply = decode(answer, node.ring, 0.0)
+    assert reply.type == "repnodes" and len((reply.text("nodelist") or "").split()) == 62
+
+
+def test_a_reread_ha_cf_takes_effect_in_the_same_generation() -> None:
+    net = cluster("a b")
+    net.run(4)
+    before = net.now
+    for name in ("a", "b"):
+        config = configuration("a b c", "deadtime 2\nwarntime 1\n")
+        for output in net.nodes[name].reconfigure(config, net.now):
+            assert not isinstance(output, ev.Tell)
+    net.boot("c")
+    net.config = configuration("a b c")
+    net.run(1)
+    assert PeerUp("c", 1) in net.heard("a", PeerUp)
+    net.kill("b")
+    net.run(3)
+    (when, down) = next((t, e) for t, e in net.told["a"] if isinstance(e, PeerDown))
+    assert down.silent_s == pytest.approx(2.0, abs=0.01) and when > before
+    gone = net.nodes["a"].reconfigure(configuration("a b"), net.now)
+    assert [o.event for o in gone if isinstance(o, ev.Tell)] == [PeerDown("c", True, 0.0)]
