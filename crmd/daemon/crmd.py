@@ -65,7 +65,9 @@ class Crmd:
             self._heartbeat_event,
             on_note=self._trouble,
         )
-        self._execd = ExecdClient(paths.execd_socket, self._agent_done, self._executor_changed)
+        self._execd = ExecdClient(
+            paths.execd_socket, self._agent_done, self._executor_changed, resubmit=True
+        )
         self._scheduler = SchedulerClient(paths.schedulerd_socket, self._scheduled)
         self._store = disk.CibStore(paths)
         self._committer = disk.Committer(paths, self._store, self._committed, self._disk_note)

@@ -1,8 +1,9 @@
 """crmd's side of execd: hand over calls, hear results, come back after either side died.
 
-Every call handed over gets a result: if execd was replaced while a call was with it, the result
-is an error that says so, since nobody knows how it ended.  Calls given while execd is away are
-sent when it is back.  Facts: `crmd.daemon.execd_wire` (the messages).
+Every call handed over gets a result.  If execd was replaced while a call was with it, the call is
+either handed over again (`resubmit`: agents are idempotent, and a new execd first ends what was
+under way) or answered with an error that says so.  Calls given while execd is away are sent when
+it is back.  Facts: `crmd.daemon.execd_wire` (the messages).
 """
 
 from __future__ import annotations
@@ -34,8 +35,10 @@ class ExecdClient:
         path: Path,
         on_result: Callable[[AgentResult], None],
         on_connected: Callable[[bool], None] | None = None,
+        resubmit: bool = False,
     ) -> None:
         self._path = path
+        self._resubmit = resubmit
         self._on_result = on_result
         self._on_connected = on_connected or (lambda is_up: None)
         self._token = secrets.token_hex(8)
@@ -146,7 +149,7 @@ class ExecdClient:
         self._instance = instance
         lost: list[AgentCall] = []
         for call_id, call in sorted(self._pending.items()):
-            if call_id not in self._handed_over or not is_new:
+            if call_id not in self._handed_over or not is_new or self._resubmit:
                 self._hand_over(call)  # execd knows a call it has already got
             elif call.interval_ms == 0:
                 lost.append(call)

@@ -1,7 +1,7 @@
 """When to start a daemon again after it ended.  Pure: events in, a time out.
 
-The first restarts are immediate; a daemon that keeps ending is given longer and longer pauses,
-so that a broken one costs no processor and floods no log.  Exit statuses that mean "do not try
+A restart is immediate, unless the daemon keeps ending soon after its start: then pauses grow, so
+that a broken one costs no processor and floods no log.  Exit statuses that mean "do not try
 again" are the caller's matter.  Facts: cluster-behaviour.md section 6, reliability.md I29.
 """
 
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-CALM_S = 30.0
-"""A daemon that lived this long starts with a clean record."""
+SHORT_LIFE_S = 2.0
+"""A daemon that lived longer is not broken by itself: it starts with a clean record."""
 QUICK_RESTARTS = 2
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 8.0
@@ -31,7 +31,7 @@ class Restarts:
 
     def ended(self, now: float) -> float:
         """It ended: the monotonic time at which to start it again."""
-        if self.started_at is not None and now - self.started_at >= CALM_S:
+        if self.started_at is not None and now - self.started_at >= SHORT_LIFE_S:
             self.in_row = 0
         self.total += 1
         self.in_row += 1

@@ -1,6 +1,7 @@
 """End to end: two real nodes from the handbook's files, failures injected, a client watching."""
 
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -303,3 +304,32 @@ def test_a_cluster_without_root_forms_and_fails_over(tmp_path):
     assert done.returncode == 0, done.stderr
     first, second = done.stdout.splitlines()
     assert first == "['mysql-master']" and second.startswith("mysql-backup")
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_any_daemons_of_both_nodes_killed_at_once_stop_nothing(cluster, seed):
+    rng = random.Random(seed)
+    for _ in range(4):
+        before = time.monotonic()
+        for node in cluster.names:
+            pids = cluster.daemons(node)
+            victims = rng.sample(sorted(pids), rng.choice([1, 2, 3, 4]))
+            cluster.lab.output(node, "kill", "-9", *(str(pids[v]) for v in victims))
+        time.sleep(1.0)
+        wait_until(lambda: all(all(cluster.daemons(n).values()) for n in cluster.names))
+        wait_until(lambda: len(cluster.members()) == 2, 20)
+        cluster.settle()
+        assert cluster.actions(before) == []
+        assert [o for o in cluster.record().client if o["mono"] > before] == []
+
+
+@pytest.mark.parametrize(("daemon", "after_s"), [("execd", 1.03), ("crmd", 1.1), ("schedulerd", 1)])
+def test_a_daemon_killed_in_the_middle_of_a_take_over_does_not_prevent_it(cluster, daemon, after_s):
+    pid = cluster.daemons("mysql-backup")[daemon]
+    cluster.lab.ask({"op": "kill", "node": "mysql-master"})
+    time.sleep(after_s)
+    cluster.lab.output("mysql-backup", "kill", "-9", str(pid))
+    wait_until(lambda: cluster.holders(GROUP_IP) == ["mysql-backup"], what="take-over")
+    wait_until(lambda: cluster.status().get("members") == ["mysql-backup"])
+    cluster.settle()
+    assert cluster.service_answer().startswith("mysql-backup")

@@ -170,6 +170,27 @@ def test_a_killed_execd_leaves_services_alone_and_resumes_its_monitors(node, tmp
     asyncio.run(scenario())
 
 
+def test_a_call_that_was_under_way_is_run_again_by_the_next_execd_where_that_is_wanted(node):
+    async def scenario():
+        heard = []
+        client = ExecdClient(node.paths.execd_socket, heard.append, resubmit=True)
+        task = asyncio.ensure_future(client.keep_connected())
+        crmd = Crmd(node)
+        await crmd.until(lambda: client.is_connected)
+        client.run(AgentCall(1, "x", DELAY, "start", {"startdelay": "1"}))
+        while not (await client.list())["running"]:
+            await asyncio.sleep(0.02)
+        node.end()
+        node.start()
+        await crmd.until(lambda: heard)
+        assert [(r.call_id, r.rc, r.status) for r in heard] == [(1, 0, ExecStatus.DONE)]
+        task.cancel()
+        client.close()
+        await asyncio.sleep(0.05)
+
+    asyncio.run(scenario())
+
+
 def test_another_life_of_the_supervisor_resumes_nothing(node):
     async def scenario():
         async with Crmd(node) as crmd:
