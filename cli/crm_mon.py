@@ -70,6 +70,7 @@ def show(
 def _show_once(
     request: MonRequest, out: TextIO, err: TextIO, env: Mapping[str, str], stdin: TextIO
 ) -> int:
+    from cli.status.diagnostics import wants_diagnostics
     from cli.status.reading import read_cib
     from cli.status.view import resolved, view
 
@@ -79,7 +80,8 @@ def _show_once(
         return _refuse(request, e, out, err)
     for note in read.notes:
         err.write(note + "\n")
-    status = view(read)
+    log = (lambda line: err.write(line + "\n")) if wants_diagnostics(env) else None
+    status = view(read, log)
     wanted = resolved(request.show, request.node, request.resource, status)
     if request.simple:
         from cli.status.nagios import simple_line

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from cli.command_line import CommandError, CommandLine, help_text
@@ -53,23 +53,31 @@ def _run(request: Request, out: TextIO, err: TextIO, env: Mapping[str, str], std
 
         return profile(request.profile, request.repeat, out, err)
     from cli.simulator.inputs import read_input
+    from cli.status.diagnostics import wants_diagnostics
 
     read = read_input(request, env, stdin)
     for note in read.notes:
         err.write(note + "\n")
+    log = (lambda line: err.write(line + "\n")) if wants_diagnostics(env) else None
     if request.output_to in (None, "-"):
-        return _report(request, read.root, out, err)
+        return _report(request, read.root, out, err, log)
     assert request.output_to is not None
     try:
         with open(request.output_to, "w", encoding="utf-8") as target:
-            return _report(request, read.root, target, err)
+            return _report(request, read.root, target, err, log)
     except OSError as e:
         raise CommandError(
             Exit.CANTCREAT, f"{request.output_to}: cannot write ({e.strerror})"
         ) from e
 
 
-def _report(request: Request, root: etree._Element, out: TextIO, err: TextIO) -> int:
+def _report(
+    request: Request,
+    root: etree._Element,
+    out: TextIO,
+    err: TextIO,
+    log: Callable[[str], object] | None,
+) -> int:
     from cli.simulator.inputs import write_file
     from cli.simulator.session import Session
 
@@ -77,14 +85,14 @@ def _report(request: Request, root: etree._Element, out: TextIO, err: TextIO) ->
         from cli.simulator.text_report import TextReport
 
         text = TextReport(out, request.quiet)
-        session = Session(request, root, text, write_file, time.time())
+        session = Session(request, root, text, write_file, time.time(), log=log)
         code = session.run()
     else:
         from cli.result import write_result
         from cli.simulator.xml_report import XmlReport
 
         collected = XmlReport(request.quiet)
-        session = Session(request, root, collected, write_file, time.time())
+        session = Session(request, root, collected, write_file, time.time(), log=log)
         code = session.run()
         write_result(out, request.output_as, TOOL, request.argv, collected.elements, code)
     out.flush()

@@ -13,7 +13,7 @@ from cib import schema
 from cli.command_line import CommandError
 from cli.exits import Exit
 from cli.simulator.options import Request
-from cli.status.reading import CibRead, parse_cib, read_cib, read_text
+from cli.status.reading import CibRead, read_cib
 
 SHOWN = 20
 """Problems of an invalid configuration that are listed."""
@@ -22,13 +22,14 @@ SHOWN = 20
 def read_input(request: Request, env: Mapping[str, str], stdin: TextIO) -> CibRead:
     """The CIB in the newest schema.
 
-    Raises CommandError: 66 for a file that cannot be read, 65 for text that is no CIB, 78 for a
-    configuration that no known schema accepts, 102 without the running cluster that -L wants.
+    Raises CommandError: 105 or 66 for a file that is not there or not readable, 65 for text that is
+    no CIB, 78 for a configuration that no known schema accepts, 102 without the running cluster
+    that -L wants.
     """
     if request.live:
-        read = read_cib(None, env, stdin)
+        read = read_cib(None, env, stdin, live=True)
     else:
-        read = parse_cib(*read_text(request.file or "-", stdin))
+        read = read_cib(request.file or "-", env, stdin)
     if read.root.get("validate-with") != "none":
         problems = [str(problem) for problem in schema.validate(read.root) if problem.fatal]
         if problems:

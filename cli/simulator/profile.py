@@ -12,7 +12,8 @@ from typing import TextIO
 from cli.command_line import CommandError
 from cli.exits import Exit
 from cli.simulator.planning import plan, unpack
-from cli.status.reading import parse_cib
+from cli.source import FileSource
+from cli.status.reading import prepare
 
 MAX_FILES = 10_000
 
@@ -27,8 +28,8 @@ def profile(folder: str, repeat: int, out: TextIO, err: TextIO) -> int:
         raise CommandError(Exit.NOINPUT, f"{folder}: no folder with XML files")
     for path in files:
         try:
-            read = parse_cib(path.read_bytes(), str(path))
-        except (CommandError, OSError) as e:
+            read = prepare(FileSource(path).read(), str(path))
+        except CommandError as e:
             err.write(f"{path}: skipped: {e}\n")
             continue
         original = read.root.get("execution-date", "")

@@ -7,7 +7,7 @@ from is `cli.simulator.inputs`.  Facts: scheduler-2-actions.md sections 16.2 to 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lxml import etree
 
@@ -19,6 +19,7 @@ from cli.simulator.injections import inject
 from cli.simulator.options import Request
 from cli.simulator.planning import Plan, plan, status_messages, unpack
 from cli.simulator.report import Report
+from cli.status.diagnostics import diagnostics
 from cli.status.show import Show
 from cli.status.survey import survey
 from cli.status.text_sections import attributes_section, failures_section, operations_section
@@ -40,6 +41,8 @@ class Session:
     wall_clock: float
     errors: list[str] = field(default_factory=list)
     """Lines for standard error."""
+    log: Callable[[str], object] | None = None
+    """Receives the libraries' messages."""
     terms: Terms | None = None
     """What the scores are made of, where an explanation is wanted."""
 
@@ -94,18 +97,23 @@ class Session:
             for text in status_messages(self.root, now):
                 self.report.message(text)
         self.terms = Terms() if self.request.explain is not None else None
-        return unpack(self.root, now, self.terms)
+        cluster = unpack(self.root, now, self.terms)
+        if self.log is not None:
+            for line in diagnostics(cluster):
+                self.log(line)
+        return cluster
 
     # --- steps ---------------------------------------------------------------------------
 
     def _show_current(self, cluster: Cluster) -> None:
-        status = survey(cluster)
+        status = survey(cluster, with_history=self.request.failcounts)
         show = Show()
         sections = []
         if self.request.attributes:
             sections.append(attributes_section(status, show))
         if self.request.failcounts:
-            sections += [operations_section(status, show), failures_section(status, show)]
+            in_full = replace(show, details=True)
+            sections += [operations_section(status, show), failures_section(status, in_full)]
         self.report.status_before(status, [s for s in sections if s is not None])
 
     def _inject(self, cluster: Cluster) -> Cluster:

@@ -25,9 +25,7 @@ _SCORE = re.compile(r"(\S+): (\S+) allocation score on (.+): (\S+)\Z")
 _PROMOTION = re.compile(r"(\S+) promotion score (?:on (.+)|\(inactive\)): (\S+)\Z")
 _CAPACITY = re.compile(r"(Original|Remaining): (.+?) capacity:(.*)\Z")
 _UTILIZATION = re.compile(r"(\S+): (\S+) utilization on (.+?):(.*)\Z")
-_NODE_ACTION = re.compile(
-    r"Fence \((?P<op>\S+)\) (?P<node>\S+)(?: \(resource: \S+\))? '(?P<why>.*)'"
-)
+_NODE_ACTION = re.compile(r"Fence \((?P<op>\S+)\) (?P<node>.+?) '(?P<why>.*)'")
 _RSC_ACTION = re.compile(
     r"(?P<word>\S+)\s+(?P<id>\S+)\s+\(\s*(?P<details>.*?) \)(?:  (?P<why>.*))?"
 )
@@ -154,25 +152,34 @@ def _action_element(line: str) -> Element | None:
         "rsc_action",
         action=found["word"].lower(),
         resource=found["id"],
-        **_places(found["details"]),
+        **_places(found["word"], found["details"]),
         reason=reason,
         blocked=blocked,
     )
 
 
-def _places(details: str) -> dict[str, str]:
-    """Attributes for `A -> B Role`, `Role A -> Role B`, `Role NODE` or `NODE`."""
+def _places(word: str, details: str) -> dict[str, str]:
+    """Attributes for `A -> B Role`, `Role A -> Role B`, `Role NODE` or `NODE`.
+
+    A single node is called `node` where the resource only arrives, only leaves or is recovered
+    in place, and `source` where something happens to it on the node that it is on.
+    """
     roles = ("Stopped", "Started", "Promoted", "Unpromoted")
+    alone = "node" if word in ("Start", "Stop", "Recover") else "source"
     left, arrow, right = details.partition(" -> ")
     words, after = left.split(), right.split()
     if not arrow:
         if len(words) == 2:
-            return {"role": words[0], "node": words[1]}
-        return {"node": words[0]} if words else {}
+            return {"role": words[0], alone: words[1]}
+        return {alone: words[0]} if words else {}
     if words[0] in roles and len(words) == 1:
-        return {"role": words[0], "next-role": after[0], "node": after[-1]}
+        if word == "Recover":
+            alone = "source"
+        elif word == "Promote" and words[0] == "Stopped":
+            alone = "dest"
+        return {"role": words[0], "next-role": after[0], alone: after[-1]}
     if words[0] in roles:
-        return {"role": words[0], "source": words[1], "next-role": after[0], "dest": after[-1]}
+        return {"role": words[0], "next-role": after[0], "source": words[1], "dest": after[-1]}
     out = {"source": words[0], "dest": after[0]}
     if len(after) > 1:
         out["role"] = after[1]

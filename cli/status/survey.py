@@ -21,8 +21,11 @@ _name_key = cmp_to_key(compare_names)
 _HIDDEN_ATTRIBUTES = ("fail-count-", "last-failure-", "shutdown", "terminate", "standby", "#")
 
 
-def survey(cluster: s.Cluster) -> m.ClusterStatus:
-    """The status of an unpacked (not yet scheduled) cluster."""
+def survey(cluster: s.Cluster, *, with_history: bool = False) -> m.ClusterStatus:
+    """The status of an unpacked (not yet scheduled) cluster.
+
+    `with_history`: operation histories, fail counts and failures too.
+    """
     masked = _masked_probes(cluster)
     cib = cluster.cib
     dc = next((node for node in cluster.nodes if node.is_dc), None)
@@ -40,8 +43,8 @@ def survey(cluster: s.Cluster) -> m.ClusterStatus:
         change_user=cib.get("update-user"),
         change_client=cib.get("update-client"),
         change_origin=cib.get("update-origin"),
-        histories=histories(cluster),
-        failures=failures(cluster),
+        histories=histories(cluster) if with_history else (),
+        failures=failures(cluster) if with_history else (),
         tickets=tuple(_ticket(ticket) for _, ticket in sorted(cluster.tickets.items())),
         tags=tuple((name, tuple(ids)) for name, ids in cluster.tags.items()),
     )

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from cib import scores
 from cli.status import model as m
 from crmd.scheduler import model as s
+from crmd.scheduler.unpack.failcounts import fail_count
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -40,7 +40,7 @@ def _histories(cluster: s.Cluster) -> Iterator[m.History]:
                 if _is_shown(operation)
             ]
             operations.sort(key=lambda operation: operation.call)
-            count, last = _fail_count(node, name)
+            count, last = _fail_count(cluster, resource, node)
             yield m.History(
                 node=node.name,
                 resource=name,
@@ -65,17 +65,14 @@ def _is_shown(operation: m.Operation) -> bool:
     return not (operation.task == "monitor" and not operation.interval_ms and operation.rc == 7)
 
 
-def _fail_count(node: s.Node, name: str) -> tuple[int, int | None]:
-    total, last = 0, 0
-    for key, value in node.attrs.items():
-        kind, separator, rest = key.partition(f"-{name}#")
-        if not separator or not rest:
-            continue
-        if kind == "fail-count":
-            total = scores.add(total, scores.parse(value, 0))
-        elif kind == "last-failure":
-            last = max(last, int(value) if value.isdigit() else 0)
-    return total, last or None
+def _fail_count(
+    cluster: s.Cluster, resource: s.Resource | None, node: s.Node
+) -> tuple[int, int | None]:
+    """Fail count that is still in effect, and when the last failure was."""
+    if resource is None or not resource.is_primitive:
+        return 0, None
+    count, last = fail_count(cluster, resource, node)
+    return count, last or None
 
 
 def _read_operation(element: etree._Element) -> m.Operation:
@@ -109,16 +106,17 @@ def operation_of(attrs: dict[str, str]) -> m.Operation:
 
 
 def failures(cluster: s.Cluster) -> tuple[m.Failure, ...]:
-    """Failed operations on record; probes that only say "cannot run here" are left out."""
-    return tuple(
-        m.Failure(
-            node=failure.node.name,
-            operation=operation_of(failure.entry.attrs),
-            resource=failure.resource.display_id,
-        )
-        for failure in cluster.failures
-        if not _is_maskable(failure.entry)
-    )
+    """Failed operations on record, each operation of a node once.
+
+    Probes that only say "cannot run here" are left out.
+    """
+    out: dict[tuple[str, str], m.Failure] = {}
+    for failure in cluster.failures:
+        if not _is_maskable(failure.entry):
+            operation = operation_of(failure.entry.attrs)
+            shown = m.Failure(failure.node.name, operation, failure.resource.display_id)
+            out.setdefault((failure.node.name, operation.key), shown)
+    return tuple(out.values())
 
 
 def _is_maskable(entry: s.HistoryEntry) -> bool:

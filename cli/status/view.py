@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
+from cli.status.diagnostics import diagnostics
 from cli.status.model import ClusterStatus
 from cli.status.reading import CibRead
 from cli.status.show import Show
@@ -12,10 +14,16 @@ from cli.status.survey import bans, survey
 from crmd.scheduler.unpack import unpack_constraints, unpack_status
 
 
-def view(read: CibRead) -> ClusterStatus:
-    """What the CIB and, where there is one, the running cluster say."""
+def view(read: CibRead, log: Callable[[str], object] | None = None) -> ClusterStatus:
+    """What the CIB and, where there is one, the running cluster say.
+
+    `log` receives the libraries' messages, one line each.
+    """
     cluster = unpack_status(read.root, time.time())
-    status = survey(cluster)
+    if log is not None:
+        for line in diagnostics(cluster):
+            log(line)
+    status = survey(cluster, with_history=True)
     unpack_constraints(cluster)
     status = replace(status, bans=tuple(bans(cluster)))
     live = read.live

@@ -335,6 +335,8 @@ class Cluster:
     histories: dict[int, list[ResourceHistory]] = field(default_factory=dict)
     """Node index -> its `lrm_resource` entries in document order, for nodes that were read."""
     failures: list[RecordedFailure] = field(default_factory=list)
+    hard_failures: list[RecordedFailure] = field(default_factory=list)
+    """Results that ban a resource (the one named here) from the node until they are cleaned up."""
     requests: list[Request] = field(default_factory=list)
     cleared_failcounts: set[tuple[int, int]] = field(default_factory=set)
     """(resource index, node index) with a clear_failcount requested (part 1, 17.5)."""

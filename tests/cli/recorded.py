@@ -69,7 +69,12 @@ class Block:
 
 _BLANKED = (
     (re.compile(r"(Last (?:updated|change):).*"), r"\1"),
-    (re.compile(r'\b(api-version|version|default|start|end|last-rc-change)="[^"]*"'), r'\1=""'),
+    (re.compile(r"\(version [^)]*\)"), "(version)"),
+    (re.compile(r"<(last_update|last_change) .*"), r"<\1>"),
+    (re.compile(r"last-rc-change='[^']*',? ?"), ""),
+    (re.compile(r' ?\blast-rc-change="[^"]*"'), ""),
+    (re.compile(r"(last-failure-[^=\s]*=)[0-9]+"), r"\1"),
+    (re.compile(r'\b(api-version|version|default|start|end)="[^"]*"'), r'\1=""'),
     (re.compile(r' ?\b(crm_feature_set|validate-with|cib-last-written)="[^"]*"'), ""),
     (re.compile(r'request="\S*/'), 'request="'),
     (re.compile(r"/tmp/cts-cli\.[\w.]+"), "/tmp/cts-cli"),

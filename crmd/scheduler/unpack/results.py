@@ -57,6 +57,11 @@ class Reading:
         """-INFINITY on this node."""
         tables.ban(self.cluster, rsc, self.node, reason)
 
+    def refuse(self, entry: HistoryEntry) -> None:
+        """Remember a result that bans the resource from this node until it is cleaned up."""
+        failure = RecordedFailure(entry, self.banned_one, self.node)
+        self.cluster.hard_failures.append(failure)
+
     def record(self, entry: HistoryEntry, masked_probe: bool = False) -> None:
         """Keep an entry for display."""
         self.cluster.failures.append(RecordedFailure(entry, self.rsc, self.node, masked_probe))
@@ -102,6 +107,7 @@ def process_entry(reading: Reading, entry: HistoryEntry) -> None:
         case _ if status == NOT_INSTALLED:
             strategy = failure_strategy(cluster, rsc, entry.task, entry.interval_ms)
             reading.ban(reading.banned_one, "hard-error")
+            reading.refuse(entry)
             if strategy is OnFail.IGNORE:
                 reading.fail = max(reading.fail, OnFail.BAN)
                 strategy = OnFail.BAN
@@ -285,6 +291,7 @@ def _process_failure(
     _record_failure(reading, entry, rc, strategy, role)
     if status == HARD_ERROR:
         reading.ban(reading.banned_one, "hard-error")
+        reading.refuse(entry)
     elif status == FATAL_ERROR:
         tables.ban_everywhere(cluster, reading.banned_one, "fatal-error")
 

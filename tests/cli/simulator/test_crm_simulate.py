@@ -105,7 +105,7 @@ def test_an_injected_failure_is_recovered_from(tmp_path):
         (["-p", "--explain=nope"], 105, "no such resource"),
         (["-p", "word"], 64, "non-option ARGV-elements"),
         (["--output-as=csv"], 64, "Unknown output format"),
-        (["-x", "/nonexistent/cib.xml"], 66, "/nonexistent/cib.xml: cannot read"),
+        (["-x", "/nonexistent/cib.xml"], 105, "/nonexistent/cib.xml: no such file"),
         (["-pR", "-G", "/nonexistent/graph"], 73, "/nonexistent/graph: cannot write"),
         (["--profile=/nonexistent"], 66, "no folder with XML files"),
     ],
