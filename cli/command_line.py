@@ -2,7 +2,7 @@
 
 Long options take `--name=value` or `--name value` and may not be shortened; short ones can be
 joined (`-1rf`) and a value may follow directly (`-xFILE`).  An option with an optional value
-takes it only after `=`.  It knows no option of any tool.  Facts: cli.md section 2.
+takes it after `=`, or directly where it cannot be another option (`-m3`).  It knows no option of any tool.  Facts: cli.md section 2.
 """
 
 from __future__ import annotations
@@ -114,7 +114,9 @@ def _short(
             yield option.name, None
             continue
         if option.takes is Takes.OPTIONAL:
-            value = word[at + 1 :] if word[at : at + 1] == "=" else None
+            attached = word[at:]
+            is_value = attached.startswith("=") or (attached and attached[0] not in known)
+            value = attached.removeprefix("=") if is_value else None
             yield option.name, value
             if value is not None:
                 return

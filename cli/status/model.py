@@ -301,6 +301,20 @@ class Ban:
 
 
 @dataclass(frozen=True, slots=True)
+class FenceEvent:
+    """One fencing action of the live cluster; `state` is success, failed or pending."""
+
+    target: str
+    action: str
+    state: str
+    origin: str
+    delegate: str | None = None
+    at: int | None = None
+    """When it ended (or was asked for), seconds since the epoch."""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """The cluster options that the status shows, as effective values."""
 
@@ -336,6 +350,8 @@ class ClusterStatus:
     failures: tuple[Failure, ...] = ()
     tickets: tuple[Ticket, ...] = ()
     bans: tuple[Ban, ...] = ()
+    fencing: tuple[FenceEvent, ...] = ()
+    """Newest last; empty where no cluster runs."""
     tags: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def node(self, name: str) -> NodeStatus | None:

@@ -74,13 +74,14 @@ def _read_live(source: LiveSource, env: Mapping[str, str]) -> CibRead:
         socket = Paths.from_environment(env.get("PACEKEEPER_ROOT")).crmd_socket
         with Client(socket, ANSWER_S) as client:
             status = client.call({"op": "status"})
+            fencing = client.call({"op": "fence_history"})
     except IpcError as e:
         raise CommandError(Exit.DISCONNECT, f"Connection to cluster failed: {e}") from e
     except CommandError as e:
         if e.code is Exit.DISCONNECT:
             raise CommandError(e.code, f"Connection to cluster failed: {e}") from e
         raise
-    return prepare(root, source.name, status)
+    return prepare(root, source.name, {**status, "fencing": fencing.get("events", [])})
 
 
 def prepare(root: etree._Element, name: str, live: Mapping[str, Any] | None = None) -> CibRead:

@@ -14,6 +14,7 @@ from cli.status.text_sections import (
     attributes_section,
     bans_section,
     failures_section,
+    fencing_sections,
     operations_section,
     summary_section,
     tickets_section,
@@ -92,6 +93,7 @@ def monitor_sections(status: ClusterStatus, show: Show) -> list[Listing]:
         out.append(operations_section(status, show))
     if Section.FAILURES in wanted:
         out.append(failures_section(status, show))
+    out += fencing_sections(status, show)
     if Section.TICKETS in wanted:
         out.append(tickets_section(status, show))
     if Section.BANS in wanted:

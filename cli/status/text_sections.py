@@ -9,7 +9,14 @@ from cib.durations import readable
 from cli.status.clock import local_time
 from cli.status.filters import wants_history, wants_resource_id
 from cli.status.listing import Listing
-from cli.status.model import ClusterStatus, Failure, History, NodeStatus, Operation
+from cli.status.model import (
+    ClusterStatus,
+    Failure,
+    FenceEvent,
+    History,
+    NodeStatus,
+    Operation,
+)
 from cli.status.results import exit_text, status_text
 from cli.status.show import Section, Show
 from cli.status.text_nodes import node_title
@@ -224,6 +231,40 @@ def _failure_line(failure: Failure, show: Show) -> str:
         line += f" at {local_time(op.changed_at)}"
     if op.exec_ms:
         line += f" after {readable(op.exec_ms)}"
+    return line
+
+
+_FENCING_TITLES = (
+    (Section.FENCING_FAILED, "failed", "Failed Fencing Actions"),
+    (Section.FENCING_PENDING, "pending", "Pending Fencing Actions"),
+    (Section.FENCING_SUCCEEDED, "success", "Fencing History"),
+)
+
+
+def fencing_sections(status: ClusterStatus, show: Show) -> list[Listing]:
+    """What was fenced, what could not be, and what is under way; newest first."""
+    out = []
+    for section, state, title in _FENCING_TITLES:
+        items: list[str | Listing] = [
+            _fence_line(event)
+            for event in reversed(status.fencing)
+            if event.state == state and show.wants_node(event.target)
+        ]
+        if section in show.sections and items:
+            out.append(Listing(title, items))
+    return out
+
+
+def _fence_line(event: FenceEvent) -> str:
+    word = "successful" if event.state == "success" else event.state
+    reason = f" ({event.error})" if event.error else ""
+    line = f"{event.action} of {event.target} {word}{reason}: "
+    if event.state != "pending":
+        line += f"delegate={event.delegate or ''}, "
+    line += f"origin={event.origin}"
+    if event.at is not None and event.state != "pending":
+        when = "completed" if event.state == "success" else "last-failed"
+        line += f", {when}='{local_time(event.at)}'"
     return line
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from cli.status.diagnostics import diagnostics
-from cli.status.model import ClusterStatus
+from cli.status.model import ClusterStatus, FenceEvent
 from cli.status.reading import CibRead
 from cli.status.show import Show
 from cli.status.survey import bans, survey
@@ -33,11 +34,25 @@ def view(read: CibRead, log: Callable[[str], object] | None = None) -> ClusterSt
             dc=live.get("dc") or None,
             stack=status.stack or str(live.get("stack", "pacekeeper")),
             quorate=bool(live.get("quorum", status.quorate)),
+            fencing=tuple(_fence_event(event) for event in live.get("fencing", ())),
         )
         if status.dc_id is None and status.dc is not None:
             node = status.node(status.dc)
             status = replace(status, dc_id=node.id if node is not None else None)
     return status
+
+
+def _fence_event(event: Mapping[str, Any]) -> FenceEvent:
+    at = event.get("at")
+    return FenceEvent(
+        target=str(event.get("target", "")),
+        action=str(event.get("action", "")),
+        state=str(event.get("state", "")),
+        origin=str(event.get("origin") or ""),
+        delegate=event.get("delegate") or None,
+        at=int(at) if isinstance(at, int | float) else None,
+        error=str(event.get("error") or ""),
+    )
 
 
 def resolved(show: Show, node: str | None, resource: str | None, status: ClusterStatus) -> Show:

@@ -83,6 +83,7 @@ def _fencing(status: ClusterStatus, cib: etree._Element) -> Iterator[Warning]:
             "'crm configure property fencing-enabled=false'",
         )
     active = [r for r in _primitives(status) if r.agent.startswith("stonith:")]
+    yield from _fencing_events(status)
     failed = sorted(r.id for r in active if r.failed)
     if failed:
         yield Warning(
@@ -99,6 +100,26 @@ def _fencing(status: ClusterStatus, cib: etree._Element) -> Iterator[Warning]:
             "is needed",
             "add 'op monitor interval=60s'",
         )
+
+
+def _fencing_events(status: ClusterStatus) -> Iterator[Warning]:
+    """The newest event of each node: it is failed or still pending."""
+    newest = {event.target: event for event in status.fencing}
+    for target, event in sorted(newest.items()):
+        if event.state == "failed":
+            reason = f": {event.error}" if event.error else ""
+            yield Warning(
+                "fencing-failed",
+                f"fencing of {target} failed{reason}; its services stay where they are",
+                f"repair the device and 'crm node fence {target}', or, only if it is surely off, "
+                f"'crm node clearstate {target}'",
+            )
+        elif event.state == "pending":
+            yield Warning(
+                "fencing-pending",
+                f"fencing of {target} is under way",
+                "services move when it is confirmed; see 'crm_mon -1m'",
+            )
 
 
 def _blocked(status: ClusterStatus) -> Iterator[Warning]:

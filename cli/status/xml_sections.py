@@ -11,7 +11,7 @@ from cli.status.clock import local_time
 from cli.status.filters import wants_history, wants_resource_id
 from cli.status.model import ClusterStatus
 from cli.status.results import exit_text, status_text
-from cli.status.show import SUMMARY, Section, Show
+from cli.status.show import FENCING, SUMMARY, Section, Show
 from cli.status.xml import (
     Element,
     boolean,
@@ -38,6 +38,8 @@ def status_elements(status: ClusterStatus, show: Show) -> list[Element]:
         out.append(_histories(status, show))
     if Section.FAILURES in wanted:
         out.append(_failures(status, show))
+    if wanted & FENCING:
+        out.append(_fencing(status, show))
     if Section.TICKETS in wanted:
         out.append(_tickets(status))
     if Section.BANS in wanted:
@@ -184,6 +186,26 @@ def _failures(status: ClusterStatus, show: Show) -> Element | None:
                 exec_=str(op.exec_ms or 0),
                 interval=str(op.interval_ms),
                 task=op.task,
+            )
+        )
+    return out if len(out) else None
+
+
+def _fencing(status: ClusterStatus, show: Show) -> Element | None:
+    out = element("fence_history", status="0")
+    for event in reversed(status.fencing):
+        if not show.wants_node(event.target):
+            continue
+        out.append(
+            element(
+                "fence_event",
+                action=event.action,
+                target=event.target,
+                origin=event.origin,
+                status=event.state,
+                delegate=event.delegate,
+                completed=local_time(event.at) if event.at is not None else None,
+                exit__reason=event.error or None,
             )
         )
     return out if len(out) else None

@@ -27,6 +27,8 @@ def test_a_long_option_takes_its_value_after_equals_or_as_the_next_word():
 def test_an_optional_value_needs_an_equals_sign():
     assert parse(OPTIONS, ["-L", "cli"]).options == (("neg-locations", None),)
     assert parse(OPTIONS, ["-L=cli"]).value("neg-locations") == "cli"
+    assert parse(OPTIONS, ["-L3"]).value("neg-locations") == "3"
+    assert parse(OPTIONS, ["-LS"]).options == (("neg-locations", None), ("simulate", None))
     assert parse(OPTIONS, ["--neg-locations=cli"]).value("neg-locations") == "cli"
 
 

@@ -135,3 +135,31 @@ def test_showing_the_status_imports_no_heavy_library(tmp_path):
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert ran.stdout.strip() == "" and ran.stderr == ""
+
+
+def test_fencing_of_the_live_cluster_is_told_newest_first():
+    from dataclasses import replace
+
+    from cli.status.model import ClusterStatus, FenceEvent, Options
+    from cli.status.show import ALL, Show
+    from cli.status.text import monitor_text
+    from cli.status.warnings import standing_warnings
+    from cli.status.xml_sections import status_elements
+
+    events = (
+        FenceEvent("n2", "reboot", "success", "n1", "n3", 0),
+        FenceEvent("n3", "off", "failed", "n1", None, 60, "no fence device for n3"),
+        FenceEvent("n4", "reboot", "pending", "n1"),
+    )
+    status = replace(ClusterStatus((), (), Options()), fencing=events)
+    text = monitor_text(status, Show(sections=ALL))
+    assert "Fencing History:\n  * reboot of n2 successful: delegate=n3, origin=n1, " in text
+    assert (
+        "Failed Fencing Actions:\n"
+        "  * off of n3 failed (no fence device for n3): delegate=, origin=n1, last-failed="
+    ) in text
+    assert "Pending Fencing Actions:\n  * reboot of n4 pending: origin=n1\n" in text
+    (history,) = [e for e in status_elements(status, Show(sections=ALL)) if "fence" in e.tag]
+    assert [e.get("target") for e in history] == ["n4", "n3", "n2"]
+    found = [w.id for w in standing_warnings(status, etree.fromstring("<cib/>"))]
+    assert found[:3] == ["fencing-missing", "fencing-failed", "fencing-pending"]
