@@ -2,7 +2,8 @@
 
 Long options take `--name=value` or `--name value` and may not be shortened; short ones can be
 joined (`-1rf`) and a value may follow directly (`-xFILE`).  An option with an optional value
-takes it after `=`, or directly where it cannot be another option (`-m3`).  It knows no option of any tool.  Facts: cli.md section 2.
+takes it after `=`, or directly where it cannot be another option (`-m3`).  It knows no option of
+any tool.  Facts: cli.md section 2.
 """
 
 from __future__ import annotations
