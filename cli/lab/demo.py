@@ -66,13 +66,6 @@ class Demo:
 
     # --- what is true -----------------------------------------------------------------------
 
-    def holders(self, address: str) -> list[str]:
-        """Living nodes that have the address on an interface."""
-        states = self._lab.ask({"op": "status"})["nodes"]
-        living = [n["name"] for n in states if n["state"] == "on"]
-        listing = {n: self._lab.output(n, "ip", "-4", "-o", "addr")[1] for n in living}
-        return [n for n in living if f" {address}/" in listing[n]]
-
     def record(self) -> Record:
         """All logs of now."""
         states = self._lab.ask({"op": "status"})["nodes"]
@@ -86,7 +79,7 @@ class Demo:
 
     def expect_at(self, node: str, since: float, *, stops: bool) -> None:
         """The group runs on `node`, and got there in the order of its line."""
-        self.wait(f"{GROUP_IP} on {node}", lambda: self.holders(GROUP_IP) == [node])
+        self.wait(f"{GROUP_IP} on {node}", lambda: self._lab.holders(GROUP_IP) == [node])
         self.wait(
             f"start of all of {GROUP}",
             lambda: ("start", MEMBERS[-1]) in self.record().executed(since),
@@ -136,7 +129,7 @@ class Demo:
         self.command(MASTER, *words, "/etc/ha.d")
         self.command(MASTER, "crm_resource", "--wait", shows=False)
         self.expect_at(MASTER, 0.0, stops=False)
-        if self.holders(OTHER_IP) != [BACKUP]:
+        if self._lab.holders(OTHER_IP) != [BACKUP]:
             raise DemoError(f"{OTHER_IP} is not on {BACKUP}")
         self.command(MASTER, "crm", "status")
 
@@ -160,7 +153,7 @@ class Demo:
         self.measure(f"kill -9 of {BACKUP}", at, BACKUP)
         self.command(MASTER, "crm_resource", "--wait", shows=False)
         self.command(MASTER, "crm", "status")
-        if self.holders(OTHER_IP) != [MASTER]:
+        if self._lab.holders(OTHER_IP) != [MASTER]:
             raise DemoError(f"{OTHER_IP} was not taken over")
         self.say(f"both addresses answer from {MASTER}")
 

@@ -12,11 +12,12 @@ import contextlib
 import os
 import shutil
 import stat
+import sys
 from pathlib import Path
 
 from cli.lab import kernel
 from cli.lab.kernel import MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_REC
-from cli.lab.plan import LabPlan, NodePlan
+from cli.lab.plan import REPOSITORY, LabPlan, NodePlan
 
 _OWN = {"dev", "etc", "lab", "proc", "run", "sbin", "sys", "tmp", "var", "data", "lost+found"}
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
@@ -37,6 +38,7 @@ def build(plan: LabPlan, node: NodePlan, loop_device: str | None, launchers: Pat
     _make_etc(plan, node, root)
     _make_sbin(root, launchers)
     _bind_own(plan, node, root)
+    _bind_program(root)
     _make_dev(root, loop_device)
     _mount_kernel(root)
     old = root / "host"
@@ -107,6 +109,17 @@ def _bind_own(plan: LabPlan, node: NodePlan, root: Path) -> None:
     (root / "var").mkdir()
     kernel.mount(plan.disk(node.name) / "var", root / "var", flags=MS_BIND)
     kernel.mount(plan.shared, root / "lab", flags=MS_BIND)
+
+
+def _bind_program(root: Path) -> None:
+    """Our own code and its Python, where they lie below a directory that is private here."""
+    for place in sorted({REPOSITORY, Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve()}):
+        if place.parts[1] in _OWN and not (root / place.relative_to("/") / ".").exists():
+            target = root / place.relative_to("/")
+            target.mkdir(parents=True)
+            kernel.mount(place, target, flags=MS_BIND | MS_REC)
+            with contextlib.suppress(OSError):  # before Linux 5.12
+                kernel.make_read_only(target)
 
 
 def _make_dev(root: Path, loop_device: str | None) -> None:

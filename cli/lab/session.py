@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -202,6 +203,17 @@ class Lab:
             status = self.execute(node, argv, fds, timeout_s)
             out.seek(0)
             return status, out.read().decode(errors="replace")
+
+    def holders(self, address: str) -> list[str]:
+        """Nodes that are on and have the address on an interface, as their kernels know it."""
+        states = self.ask({"op": "status"})["nodes"]
+        living = [n["name"] for n in states if n["state"] == "on"]
+        return [n for n in living if self.has_address(n, address)]
+
+    def has_address(self, node: str, address: str) -> bool:
+        """Whether the kernel of a node takes `address` for its own."""
+        table = self.output(node, "cat", "/proc/net/fib_trie")[1]
+        return re.search(rf"\|-- {re.escape(address)}\n\s+/32 host LOCAL", table) is not None
 
     def disk(self, node: str) -> Path:
         """A node's own disk, as the host sees it (`var`, `etc/ha.d`)."""

@@ -102,11 +102,14 @@ class Cluster:
 
     def holders(self, address):
         """Nodes that really have the address on an interface."""
-        return self.holders_of(self.alive(), address)
+        return self.lab.holders(address)
 
     def holders_of(self, names, address):
-        listing = {n: self.lab.output(n, "ip", "-4", "-o", "addr")[1] for n in names}
-        return [n for n in names if f" {address}/" in listing[n]]
+        return [n for n in names if self.lab.has_address(n, address)]
+
+    def kill(self, node, *pids):
+        """SIGKILL by the shell's own `kill` (the program is not everywhere)."""
+        self.lab.output(node, "sh", "-c", 'kill -9 "$@"', "sh", *(str(p) for p in pids))
 
     def service_answer(self):
         """What the service behind the group's address says to the client."""
@@ -123,7 +126,7 @@ class Cluster:
 
     def kill_daemon(self, node, name):
         pid = self.daemons(node)[name]
-        self.lab.output(node, "kill", "-9", str(pid))
+        self.kill(node, pid)
         return pid
 
     def record(self):

@@ -314,7 +314,7 @@ def test_any_daemons_of_both_nodes_killed_at_once_stop_nothing(cluster, seed):
         for node in cluster.names:
             pids = cluster.daemons(node)
             victims = rng.sample(sorted(pids), rng.choice([1, 2, 3, 4]))
-            cluster.lab.output(node, "kill", "-9", *(str(pids[v]) for v in victims))
+            cluster.kill(node, *(pids[v] for v in victims))
         time.sleep(1.0)
         wait_until(lambda: all(all(cluster.daemons(n).values()) for n in cluster.names))
         wait_until(lambda: len(cluster.members()) == 2, 20)
@@ -328,7 +328,7 @@ def test_a_daemon_killed_in_the_middle_of_a_take_over_does_not_prevent_it(cluste
     pid = cluster.daemons("mysql-backup")[daemon]
     cluster.lab.ask({"op": "kill", "node": "mysql-master"})
     time.sleep(after_s)
-    cluster.lab.output("mysql-backup", "kill", "-9", str(pid))
+    cluster.kill("mysql-backup", pid)
     wait_until(lambda: cluster.holders(GROUP_IP) == ["mysql-backup"], what="take-over")
     wait_until(lambda: cluster.status().get("members") == ["mysql-backup"])
     cluster.settle()
