@@ -78,10 +78,13 @@ class Level:
 
 
 LEVELS: Mapping[str, tuple[str, str]] = {
+    "cib": ("cli.crm.cib", "Try changes on shadow copies of the configuration"),
     "cluster": ("cli.crm.cluster", "The cluster's own processes; import from Heartbeat"),
+    "configure": ("cli.crm.configure", "The configuration: show, change, load, save"),
     "lab": ("cli.crm.lab", "A throw-away cluster on this machine"),
     "node": ("cli.crm.node", "Nodes: standby, maintenance, attributes, fencing"),
     "options": ("cli.crm.options", "Preferences of this user"),
+    "ra": ("cli.crm.ra", "Resource agents and their parameters"),
     "resource": ("cli.crm.resource", "Resources: start, stop, move, clean up, ask why"),
 }
 """Name of a level below the root -> its module, imported when needed, and what it is for."""

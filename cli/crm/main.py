@@ -101,8 +101,7 @@ def _prepare(shell: Shell, line: CommandLine) -> str | None:
 
         if not shadow_path(shadow, shell.env).exists():
             return f"no shadow CIB '{shadow}'; 'crm cib list' shows those there are"
-        shell.env["CIB_shadow"] = shadow
-        shell.env.pop("CIB_file", None)
+        shell.use_shadow(shadow)
     for setting in line.values("opt"):
         from cli.crm.options import set_for_this_run
 

@@ -26,12 +26,27 @@ def names_of(kind: str, shell: Shell) -> list[str]:
     """All names of a kind; raises CommandError where the CIB cannot be had."""
     if kind == "meta":
         return list(META)
+    if kind == "shadow":
+        from cli.shadows import Shadows
+
+        return Shadows(shell.real_env, shell.stdin).names()
+    if kind in ("agent", "provider"):
+        from cli import agents
+
+        if kind == "provider":
+            return agents.providers(shell.env)
+        return [f"ocf:{p}:{a}" for p in agents.providers(shell.env)
+                for a in agents.agents(shell.env, "ocf", p)]  # fmt: skip
+    if kind == "property":
+        from cib.options import OPTIONS
+
+        return [f"{option.name}=" for option in OPTIONS]
     if kind not in ("resource", "node", "object"):
         return []
     from cli.attribute.place import node_names
     from cli.attribute.store import Store
 
-    cib = Store(shell.env, shell.stdin, "crm").cib()
+    cib = shell.editor.tree if shell.editor else Store(shell.env, shell.stdin, "crm").cib()
     if kind == "node":
         return node_names(cib)
     tags = _RESOURCES if kind == "resource" else None

@@ -78,7 +78,7 @@ def _setter(name: str) -> Command:
     def run(shell: Shell, args: Sequence[str]) -> int:
         want(args, 1, 1)
         set_for_this_run(shell, name, args[0])
-        if name in KNOWN:
+        if name in KNOWN and shell.is_single:
             _save(shell)
         return 0
 
@@ -104,6 +104,12 @@ def _save(shell: Shell) -> None:
     write_in_one_step(path, (json.dumps(saved, indent=2, sort_keys=True) + "\n").encode())
 
 
+def _save_all(shell: Shell, args: Sequence[str]) -> int:
+    want(args, 0, 0)
+    _save(shell)
+    return 0
+
+
 def _show(shell: Shell, args: Sequence[str]) -> int:
     want(args, 0, 1)
     for name in KNOWN:
@@ -117,6 +123,7 @@ LEVEL = Level(
     "preferences of this user",
     (
         Command("show", _show, "[NAME]", "The preferences", "crm options show"),
+        Command("save", _save_all, "", "Keep what was set in this session", "crm options save"),
         *(_setter(name) for name in KNOWN),
         *(_setter(name) for name in _ACCEPTED),
     ),

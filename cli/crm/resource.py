@@ -31,7 +31,8 @@ def _changed(shell: Shell, rc: int) -> int:
     return tool(shell, "--wait") if rc == 0 and shell.wait else rc
 
 
-def _context(shell: Shell) -> Context:
+def context(shell: Shell) -> Context:
+    """What `crm_resource` works with, for commands that are only the shell's."""
     from cli.command_line import CommandLine
     from cli.reply import Reply
     from cli.resource.context import Context
@@ -89,8 +90,8 @@ def _intend(shell: Shell, rsc: str, name: str, value: str) -> int:
     """Set a meta-attribute that says what is wanted of a resource and all that is in it."""
     from cli.resource import intentions
 
-    context = _context(shell)
-    element = intentions.subject(context, rsc)
+    found = context(shell)
+    element = intentions.subject(found, rsc)
     removed = []
     for pair in intentions.opposed(element, name):
         question = (
@@ -110,7 +111,7 @@ def _intend(shell: Shell, rsc: str, name: str, value: str) -> int:
             removed.append(pair)
         elif (pair.get("name"), pair.get("value")) != (name, value):
             shell.warning(f"{holder} keeps its own {said}, which wins; 'crm -F' removes it")
-    intentions.set_intention(context, element, name, value, removed)
+    intentions.set_intention(found, element, name, value, removed)
     return _changed(shell, 0)
 
 
@@ -143,7 +144,7 @@ def _promotion(role: str) -> Callable[[Shell, Sequence[str]], int]:
         from cli.resource import intentions
 
         want(args, 1, 1)
-        element = intentions.subject(_context(shell), args[0])
+        element = intentions.subject(context(shell), args[0])
         pairs = {p.get("name"): p.get("value") for p in element.iterfind("meta_attributes/nvpair")}
         if element.tag != "master" and pairs.get("promotable") != "true":
             raise CommandError(Exit.ERROR, f"{args[0]} is not a promotable resource")
@@ -258,6 +259,18 @@ def _values(kind: tuple[str, ...]) -> Callable[[Shell, Sequence[str]], int]:
     return run
 
 
+def _trace(shell: Shell, args: Sequence[str]) -> int:
+    from cli.crm.trace import trace
+
+    return trace(shell, args)
+
+
+def _untrace(shell: Shell, args: Sequence[str]) -> int:
+    from cli.crm.trace import untrace
+
+    return untrace(shell, args)
+
+
 def _failcount(shell: Shell, args: Sequence[str]) -> int:
     from cli.attribute import failcount
 
@@ -277,9 +290,9 @@ def _failcount(shell: Shell, args: Sequence[str]) -> int:
 def _context_of(shell: Shell, rsc: str) -> None:
     from cli.resource.context import find
 
-    context = _context(shell)
-    if find(context.status, rsc) is None:
-        raise context.unknown(rsc)
+    session = context(shell)
+    if find(session.status, rsc) is None:
+        raise session.unknown(rsc)
 
 
 _VERBS = "set|show|delete"
@@ -343,5 +356,9 @@ LEVEL = Level(
                 "crm resource scores"),
         Command("operations", _operations, "[RSC [NODE]]", "Recorded operations",
                 "crm resource operations web", (), (), _NODE),
+        Command("trace", _trace, "RSC [OP [INTERVAL [DIR]]]", "Have the agent write down its steps",
+                "crm resource trace web start", (), (), ("resource", "probe|start|stop|monitor")),
+        Command("untrace", _untrace, "RSC [OP [INTERVAL]]", "The end of tracing",
+                "crm resource untrace web", (), (), ("resource", "probe|start|stop|monitor")),
     ),
 )  # fmt: skip

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cli.crm.levels import Command, Level, UsageError
-from cli.exits import Exit
 
 if TYPE_CHECKING:
     from cli.crm.shell import Shell
@@ -22,13 +21,13 @@ def _status(shell: Shell, args: Sequence[str]) -> int:
 
 
 def _verify(shell: Shell, args: Sequence[str]) -> int:
-    from cli import crm_verify
+    from cli.attribute.store import Store
+    from cli.crm.verify import verify
 
-    source = [] if any(shell.env.get(n) for n in ("CIB_file", "CIB_shadow")) else ["--live-check"]
-    rc = crm_verify.main([*source, *args], shell.out, shell.err, shell.env, shell.stdin)
-    if rc == Exit.OK and not shell.trace:
+    rc = verify(shell, Store(shell.env, shell.stdin, "crm verify").cib(), args)
+    if rc == 0 and shell.is_interactive:
         shell.info("the configuration is valid")
-    return int(rc)
+    return rc
 
 
 def _simulate(shell: Shell, args: Sequence[str]) -> int:

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from cli.command_line import CommandError
 from cli.crm.levels import LEVELS, Command, Level, UsageError, level_name, load, nearest
 from cli.exits import Exit
+
+if TYPE_CHECKING:
+    from cli.crm.editor import Editor
 
 LEAVE_WORDS = ("quit", "bye", "exit")
 UP_WORDS = ("up", "back", "end", "..")
@@ -35,6 +38,7 @@ class Shell:
     ) -> None:
         self.out, self.err, self.stdin = out, err, stdin
         self.env = dict(env)
+        self.real_env = {k: v for k, v in env.items() if k != "CIB_shadow"}
         self.force, self.wait, self.trace = force, wait, trace
         self.ask: Callable[[str], bool] | None = None
         self.levels: list[Level] = [_root()]
@@ -42,6 +46,18 @@ class Shell:
         self.where = ""
         self.ended = False
         self.commands = 0
+        self.failed = False
+        self.editor: Editor | None = None
+
+    def use_shadow(self, name: str | None) -> None:
+        """Work on a shadow copy from now on; None: on the CIB that the environment names."""
+        self.env.pop("CIB_shadow", None)
+        self.env.pop("CIB_file", None)
+        if name is not None:
+            self.env["CIB_shadow"] = name
+        elif "CIB_file" in self.real_env:
+            self.env["CIB_file"] = self.real_env["CIB_file"]
+        self.editor = None
 
     # --- what is told -----------------------------------------------------------------------
 
@@ -76,14 +92,25 @@ class Shell:
         return self.levels[-1]
 
     @property
+    def is_single(self) -> bool:
+        """Whether this run of the program is one command."""
+        return self.line is None and not self.is_interactive
+
+    @property
     def is_interactive(self) -> bool:
         """Whether a person can be asked."""
         return self.ask is not None
 
     def run(self, words: Sequence[str]) -> int:
         """Run one command; its status: 0, 1 failed, 2 usage.  Level changes stay."""
+        rc = self.run_plain(lambda: self._run(list(words)))
+        self.failed = self.failed or rc != 0
+        return rc
+
+    def run_plain(self, act: Callable[[], int]) -> int:
+        """Do something and tell its failure in words; the status."""
         try:
-            return self._run(list(words))
+            return act()
         except UsageError as problem:
             self.error(str(problem))
             return 2
@@ -203,6 +230,7 @@ class Shell:
     def _enter(self, name: str) -> None:
         level = load(name)
         self.levels.append(level)
+        self.failed = False
         if level.enter is not None:
             level.enter(self)
 
