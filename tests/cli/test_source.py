@@ -111,6 +111,7 @@ def test_without_a_cluster_the_socket_is_named(tmp_path):
 def test_the_running_cluster_is_asked_over_its_socket(tmp_path):
     os.makedirs(tmp_path / "run/pacekeeper")
     server = ipc.listen(tmp_path / "run/pacekeeper/crmd.sock", group=None)
+    server.setblocking(True)
     asked = []
 
     def serve():
