@@ -20,6 +20,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from crmd.daemon import heartbeatd_files as files
@@ -333,11 +334,19 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--root", help="directory that holds this node's etc, run and var")
     parser.add_argument("--node", default=os.uname().nodename, help="name of this node")
     parser.add_argument("--no-realtime", action="store_true", help="stay in the normal class")
+    parser.add_argument(
+        "--resumed",
+        action="store_true",
+        help="it ran before since the node booted: initdead is over",
+    )
     return parser.parse_args(argv)
 
 
-def start(paths: Paths, node_name: str, log: PlainLog) -> Daemon:
+def start(paths: Paths, node_name: str, log: PlainLog, *, resumed: bool = False) -> Daemon:
     """Read the files, take a generation, open media and socket.
+
+    initdead is for peers that boot slowly; a heartbeatd that was only restarted (`resumed`) gives
+    them twice the dead time.
 
     Raises StartRefused, MediumError, PathError or ipc.IpcError, each worded for a person.
     """
@@ -357,7 +366,10 @@ def start(paths: Paths, node_name: str, log: PlainLog) -> Daemon:
     for text in warnings:
         log.warning("config.warning", text=text)
     rng = random.Random(os.urandom(8))
-    node = Node(identity, setup.config, setup.ring, rng, clock(), floors)
+    config = setup.config
+    if resumed:
+        config = replace(config, initdead_s=min(config.initdead_s, 2 * config.deadtime_s))
+    node = Node(identity, config, setup.ring, rng, clock(), floors)
     daemon = Daemon(paths, node, log)
     daemon.links.open()
     return daemon
@@ -369,7 +381,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     paths = Paths.from_environment(arguments.root)
     log = PlainLog(SafeSink(2), daemon="heartbeatd", node=arguments.node)
     try:
-        daemon = start(paths, arguments.node, log)
+        daemon = start(paths, arguments.node, log, resumed=arguments.resumed)
     except files.StartRefused as error:
         for line in error.lines:
             sys.stderr.write(f"heartbeatd: {line}\n")

@@ -63,13 +63,18 @@ class Process:
         return status
 
 
+def output_file(paths: Paths, name: str) -> Path:
+    """Where what a daemon says on its standard streams goes; heartbeatd's log is just that."""
+    return paths.log_file(name) if name == "heartbeatd" else paths.log / f"{name}.err"
+
+
 def spawn(name: str, module: str, arguments: list[str], paths: Paths) -> Process:
     """Start a daemon of ours.  Raises OSError."""
     environment = {k: v for k, v in os.environ.items() if k in _KEPT or k.startswith(_KEPT_PREFIX)}
     environment |= {"PATH": SAFE_PATH, "LC_ALL": "C", "HOME": "/"}
     command = [sys.executable, "-P", "-m", module, "--root", str(paths.root), *arguments]
     errors = os.open(
-        paths.log / f"{name}.err",
+        output_file(paths, name),
         os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC,
         0o640,
     )
@@ -103,10 +108,19 @@ class Register:
         self._file = paths.state / "daemons.json"
         self._life = life_of_node()
 
+    def ran(self) -> frozenset[str]:
+        """Daemons that some supervisor started in this life of the node."""
+        try:
+            data = json.loads(self._file.read_text())
+            return frozenset(data["ran"]) if data["life"] == self._life else frozenset()
+        except (OSError, ValueError, KeyError, TypeError):
+            return frozenset()
+
     def write(self, living: list[Process]) -> None:
         """Keep the record; it need not survive a power cut, so no sync."""
         data = {
             "life": self._life,
+            "ran": sorted(self.ran() | {p.name for p in living}),
             "daemons": {p.name: [p.pid, start_time(p.pid)] for p in living},
         }
         fresh = self._file.with_suffix(".new")

@@ -97,6 +97,8 @@ class Supervisor:
 
     def _start(self, daemon: Daemon) -> None:
         arguments = ["--session", self._session] if daemon.name == "execd" else []
+        if daemon.name == "heartbeatd" and daemon.name in self._register.ran():
+            arguments = ["--resumed"]
         try:
             process = processes.spawn(daemon.name, daemon.module, arguments, self._paths)
         except OSError as e:
@@ -132,7 +134,8 @@ class Supervisor:
 
     def _last_words(self, name: str) -> str:
         with contextlib.suppress(OSError):
-            lines = (self._paths.log / f"{name}.err").read_text(errors="replace").splitlines()
+            place = processes.output_file(self._paths, name)
+            lines = place.read_text(errors="replace").splitlines()
             return lines[-1][:500] if lines else ""
         return ""
 
