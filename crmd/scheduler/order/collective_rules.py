@@ -79,6 +79,7 @@ def _apply_interleaved(
             if not current and kind & (BLOCK | F2T):
                 if unassign(plan, then_inst):
                     changed |= CHANGED_THEN
+                p.flags_changed()
             continue
         first_act = _first_action(p, first_inst, first, first_task, node)
         then_act = _then_action(p, then_inst, then, node)

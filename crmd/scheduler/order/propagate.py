@@ -67,6 +67,22 @@ class Propagation:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self._seen: dict[tuple[int, int], int] = {}
+
+    def effective(self, action: Action, node: Node | None) -> int:
+        """Effective flags (12.8); a collective's are remembered until some flag changes."""
+        rsc = action.rsc
+        if rsc is None or rsc.variant is Variant.PRIMITIVE:
+            return action.flags
+        key = (action.id, -1 if node is None else node.index)
+        found = self._seen.get(key)
+        if found is None:
+            found = self._seen[key] = effective(self.plan, action, node)
+        return found
+
+    def flags_changed(self) -> None:
+        """Forget what was seen: an action's flags are no longer what they were."""
+        self._seen.clear()
 
     def run(self) -> None:
         """Update every action, newest first."""
@@ -97,13 +113,16 @@ class Propagation:
                 continue
             if flags & CANCELS and first.rsc is not None and not then.flags & OPTIONAL:
                 first.flags |= OPTIONAL
+                self.flags_changed()
                 if first.task == "reload-agent":
                     first.rsc.reload = False
             other = self._remap(first, then)
             if other is first:
-                ff = effective(self.plan, first, tn)
-                tf = effective(self.plan, then, fn)
+                ff = self.effective(first, tn)
+                tf = self.effective(then, fn)
                 changed = self._apply(rel, first, then, ff, tf)
+                if changed:
+                    self.flags_changed()
                 if changed & CHANGED_FIRST:
                     changed_first = True
                 if changed & CHANGED_THEN:
@@ -295,6 +314,7 @@ class Propagation:
         for act in self.plan.newest_first(dependent):
             if act.task == task and act.flags & RUNNABLE:
                 act.flags &= ~RUNNABLE
+                self.flags_changed()
                 act.causes.append(Cause("unrunnable beside", because))
                 if act.reason is None:
                     act.reason = f"colocation with {because.rsc.id}"

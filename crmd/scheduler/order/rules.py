@@ -95,6 +95,8 @@ def primitive_rules(
         _restart(first, then, filt)
 
     changed = 0
+    if then.flags != then_before or first.flags != first_before:
+        p.flags_changed()
     if then.flags != then_before:
         changed |= CHANGED_THEN
         if then.rsc is not None and then.rsc.parent is not None:

@@ -9,7 +9,7 @@ from cib.lexical import is_true
 from crmd.scheduler.model import CloneFacts, Cluster, GroupFacts, Resource
 from crmd.scheduler.unpack.resources import flag_unless_false, minimum, unpack_resource
 
-MAX_INSTANCES = 10_000
+MAX_INSTANCES = 1_000
 """Most instances of one clone that are planned for."""
 
 
