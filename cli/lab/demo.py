@@ -111,6 +111,8 @@ class Demo:
             lines = (HANDBOOK / name).read_text().splitlines()
             self._out.writelines(f"          {name}: {line}\n" for line in lines)
         self._lab.up(names, HANDBOOK, [GROUP_IP, OTHER_IP])
+        if self._lab.note:
+            raise DemoError(f"{self._lab.note}; the demo needs addresses and mounts")
         status = self._lab.ask({"op": "status"})
         self.say(f"two nodes run, each in its own namespaces; shared disk: {status['disk']}")
         self.say(

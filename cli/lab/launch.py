@@ -16,6 +16,9 @@ from pathlib import Path
 from cli.lab import kernel
 from cli.lab.plan import LabError, LabPlan, NodePlan
 
+FORCE_PLAIN = "PACEKEEPER_LAB_PLAIN"
+"""Set to anything: behave as where namespaces are not allowed."""
+
 _LAB = kernel.CLONE_NEWNS | kernel.CLONE_NEWNET | kernel.CLONE_NEWPID | kernel.CLONE_NEWIPC
 
 
@@ -52,12 +55,13 @@ def main(argv: list[str]) -> int:
     plan = LabPlan(args.name, args.state, nodes, tuple(args.watch))
     is_root = os.geteuid() == 0
     try:
+        if os.environ.get(FORCE_PLAIN):
+            raise OSError(f"{FORCE_PLAIN} is set")
         if not is_root:
             enter_user_namespace()
         kernel.unshare(_LAB)
     except OSError as e:
-        _tell(args.ready, f"namespaces are not allowed here ({e})")
-        return 1
+        return _serve_plain(plan, args, str(e))
     child = os.fork()
     if child:
         identity = f"{child} {start_time(child)}\n"
@@ -88,8 +92,29 @@ def _serve(plan: LabPlan, args: argparse.Namespace, is_root: bool) -> int:
     return 0
 
 
-def _tell(fd: int, error: str) -> None:
-    os.write(fd, json.dumps({"ok": not error, "error": error}).encode() + b"\n")
+def _serve_plain(plan: LabPlan, args: argparse.Namespace, reason: str) -> int:
+    from cli.lab.plain import NOTE, PlainServer
+    from cli.lab.server import Desk
+
+    if os.fork():
+        return 0
+    os.setsid()
+    plan.pid_file.write_text(f"{os.getpid()} {start_time(os.getpid())}\n")
+    server = PlainServer(plan, args.config)
+    try:
+        server.build()
+        desk = Desk(server, args.leash)
+    except (LabError, OSError) as e:
+        server.end()
+        _tell(args.ready, str(e))
+        return 1
+    _tell(args.ready, "", f"namespaces are not allowed here ({reason}): {NOTE}")
+    desk.serve()
+    return 0
+
+
+def _tell(fd: int, error: str, note: str = "") -> None:
+    os.write(fd, json.dumps({"ok": not error, "error": error, "note": note}).encode() + b"\n")
     os.close(fd)
 
 

@@ -98,6 +98,8 @@ def _up(lab: Lab, options: argparse.Namespace, out: TextIO) -> int:
         names = found
     began = time.monotonic()
     lab.up(names, options.config, options.watch, stays=not options.foreground)
+    if lab.note:
+        out.write(f"{lab.note}\n")
     out.write(f"lab '{lab.name}' is up in {time.monotonic() - began:.1f} s\n")
     _write_status(lab.ask({"op": "status"}), out)
     if not options.foreground:

@@ -145,6 +145,23 @@ def nodes_of_ha_cf(text: str) -> list[str]:
     return out
 
 
+def loopback_ha_cf(nodes: Iterable[str], port: int) -> str:
+    """One heartbeat path, over multicast on the loopback interface."""
+    return "\n".join(
+        [
+            "keepalive 100ms",
+            "warntime 500ms",
+            "deadtime 1",
+            "initdead 5",
+            f"mcast lo 239.255.80.75 {port} 0 1",
+            "auto_failback off",
+            *(f"node {name}" for name in nodes),
+            "crm respawn",
+            "",
+        ]
+    )
+
+
 def default_ha_cf(nodes: Iterable[NodePlan]) -> str:
     """Two heartbeat paths (unicast on eth1, broadcast on eth0), death after one second."""
     members = list(nodes)

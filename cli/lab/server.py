@@ -22,6 +22,7 @@ from typing import Any
 
 from cli.lab import furnish, network, node, rootfs
 from cli.lab.network import Cables
+from cli.lab.plain import PlainServer
 from cli.lab.plan import CLIENT, NETWORKS, REPOSITORY, SERVICE, LabError, LabPlan
 from crmd.daemon import ipc
 from crmd.daemon.log import FileSink, PlainLog
@@ -284,7 +285,7 @@ class Server:
 class Desk:
     """The control socket: who asks what, and the answers."""
 
-    def __init__(self, server: Server, leash: int) -> None:
+    def __init__(self, server: Server | PlainServer, leash: int) -> None:
         self._server = server
         self._selector = selectors.DefaultSelector()
         self._listening = ipc.listen(server.plan.control, mode=0o600, group=None)

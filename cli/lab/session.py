@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.lab.launch import start_time
+from cli.lab.plain import kill_marked
 from cli.lab.plan import REPOSITORY, LabError, LabPlan, plan, state_base
 from crmd.daemon import ipc
 
@@ -42,6 +43,8 @@ class Lab:
         self.base = base or state_base()
         self.state = self.base / name
         self._leash: int | None = None
+        self.note = ""
+        """What the lab cannot do here, in words; empty where it can do everything."""
 
     # --- up and down ------------------------------------------------------------------------
 
@@ -107,6 +110,7 @@ class Lab:
         answer = json.loads(text)
         if not answer["ok"]:
             raise LabError(answer["error"])
+        self.note = answer.get("note", "")
 
     def _let_go(self) -> None:
         if self._leash is not None:
@@ -132,6 +136,8 @@ class Lab:
             if time.monotonic() > deadline:
                 raise LabError(f"lab '{self.name}': process {pid} does not end; kill -9 {pid}")
             time.sleep(0.02)
+        for disk in sorted((self.state / "nodes").glob("*")):
+            kill_marked(str(disk))
         if self.state.exists():
             shutil.rmtree(self.state)
 

@@ -255,7 +255,7 @@ class Crmd:
             await asyncio.to_thread(tell)
         except ipc.IpcError as e:
             self._log.error("supervisor.missing", op=op, error=str(e))
-            if op == "panic":
+            if op == "panic" and self._paths.root.as_posix() == "/":
                 os.execv("/sbin/reboot", ["reboot", "-nf"])
         if op == "leave" and not self.ended.done():
             self.ended.set_result(None)

@@ -35,7 +35,7 @@ DAEMONS: tuple[tuple[str, str], ...] = (
     ("crmd", "crmd.daemon.crmd"),
 )
 """In starting order; they end in the reverse order."""
-EX_OK, EX_CONFIG, EX_FATAL = 0, 78, 100
+EX_OK, EX_CONFIG, EX_FATAL, EX_PANIC = 0, 78, 100, 101
 EX_HEARTBEAT_CONFIG = 6
 """heartbeatd ends with Heartbeat's own status when ha.cf or authkeys are refused."""
 NO_RESPAWN = frozenset({EX_CONFIG, EX_FATAL, EX_HEARTBEAT_CONFIG})
@@ -61,12 +61,17 @@ class Supervisor:
     """Call `turn` until `is_done`; then `exit_status` says how it went."""
 
     def __init__(
-        self, paths: Paths, log: PlainLog, daemons: Sequence[tuple[str, str]] = DAEMONS
+        self,
+        paths: Paths,
+        log: PlainLog,
+        daemons: Sequence[tuple[str, str]] = DAEMONS,
+        node: str = "",
     ) -> None:
         self._paths = paths
         self._log = log
         self._register = processes.Register(paths)
         self._session = processes.life_of_node()
+        self._node = node
         self._daemons = [Daemon(name, module) for name, module in daemons]
         self._selector = selectors.DefaultSelector()
         self._is_leaving = False
@@ -97,8 +102,9 @@ class Supervisor:
 
     def _start(self, daemon: Daemon) -> None:
         arguments = ["--session", self._session] if daemon.name == "execd" else []
-        if daemon.name == "heartbeatd" and daemon.name in self._register.ran():
-            arguments = ["--resumed"]
+        if daemon.name == "heartbeatd":
+            arguments += ["--node", self._node] if self._node else []
+            arguments += ["--resumed"] if daemon.name in self._register.ran() else []
         try:
             process = processes.spawn(daemon.name, daemon.module, arguments, self._paths)
         except OSError as e:
@@ -171,9 +177,14 @@ class Supervisor:
     def _panic(self, reason: str) -> None:
         """Stop this node at once: its resources may be started elsewhere."""
         self._log.error("node.panic", reason=reason)
+        if self._paths.root.as_posix() != "/":  # not the machine's own cluster: never reboot it
+            for daemon in self._daemons:
+                if daemon.process is not None:
+                    daemon.process.signal(signal.SIGKILL)
+            os._exit(EX_PANIC)
         os.sync()
-        for place, word in (("/proc/sys/kernel/sysrq", "1"), ("/proc/sysrq-trigger", "b")):
-            if self._paths.root.as_posix() == "/" and "PACEKEEPER_LAB" not in os.environ:
+        if "PACEKEEPER_LAB" not in os.environ:
+            for place, word in (("/proc/sys/kernel/sysrq", "1"), ("/proc/sysrq-trigger", "b")):
                 with contextlib.suppress(OSError), open(place, "w") as f:
                     f.write(word)
         with contextlib.suppress(OSError):
@@ -330,6 +341,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="pacekeeperd", description="Runs this cluster node.")
     parser.add_argument("--root", help="directory that holds all of the node's places")
     parser.add_argument("--foreground", action="store_true", help="do not go into background")
+    parser.add_argument("--node", default="", help="name of this node (default: that of the host)")
     options = parser.parse_args(argv)
     paths = Paths.from_environment(options.root)
     os.umask(0o022)
@@ -340,7 +352,7 @@ def run(argv: Sequence[str] | None = None) -> int:
             go_background()
         held = take_pid_file(paths)
         log = PlainLog(FileSink(paths.log_file("pacekeeperd")), daemon="pacekeeperd")
-        supervisor = Supervisor(paths, log)
+        supervisor = Supervisor(paths, log, DAEMONS, options.node)
         supervisor.watch_signals()
         supervisor.begin()
     except (PathError, ipc.IpcError, OSError) as e:

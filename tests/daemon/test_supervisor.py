@@ -18,7 +18,6 @@ import sys
 from crmd.daemon import supervisor
 supervisor.DAEMONS = (("fake_first", "tests.daemon.fake_first"),
                       ("fake_last", "tests.daemon.fake_last"))
-supervisor.Supervisor.__init__.__defaults__ = (supervisor.DAEMONS,)
 sys.exit(supervisor.run(sys.argv[1:]))
 """
 
