@@ -22,6 +22,10 @@ from crmd.daemon import ipc
 from crmd.daemon.paths import CLUSTER_USER
 
 READ_AT_ONCE = 65536
+TRUSTED_RESERVE = 32
+"""Of the places, so many are kept for those who may change something (crmd above all)."""
+QUESTION_LIMIT = 4096
+"""Bytes of one frame of a client that may only ask."""
 Request = dict[str, Any]
 
 
@@ -77,13 +81,16 @@ class Clients:
             sock, _address = self.listener.accept()
         except OSError:
             return  # it went away already, or we are out of descriptors: try at the next one
-        if len(self.connections) >= ipc.CLIENT_LIMIT:
+        who = ipc.peer_credentials(sock)
+        is_trusted = who.uid in self.trusted_uids
+        room = ipc.CLIENT_LIMIT - (0 if is_trusted else TRUSTED_RESERVE)
+        if len(self.connections) >= room:
             self.refused += 1
             sock.close()
             return
         sock.setblocking(False)
-        who = ipc.peer_credentials(sock)
-        connection = Connection(sock, who.uid in self.trusted_uids, who.pid)
+        connection = Connection(sock, is_trusted, who.pid)
+        connection.decoder = ipc.Decoder(ipc.FRAME_LIMIT if is_trusted else QUESTION_LIMIT)
         self.connections.append(connection)
         self.selector.register(sock, self._wanted(connection), self._on_event(connection))
         self.send(connection, self.greet())

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import selectors
 import socket
 import time
 from pathlib import Path
 
 import pytest
 
+from crmd.daemon.heartbeatd_clients import Clients
 from crmd.daemon.heartbeatd_media import MediumError, UdpMedia
 from crmd.daemon.heartbeatd_ping import PingMedia, internet_checksum
+from crmd.daemon.ipc import IpcError
 from crmd.heartbeat import events as ev
 from crmd.heartbeat.media import Bcast, Mcast, Ping, Ucast
 from crmd.heartbeat.message import decode, encode
@@ -189,14 +192,49 @@ def test_a_client_that_never_reads_is_cut_off_and_the_others_live_on(tmp_path: P
         cluster.start("a")
         with cluster.client("a") as lazy, cluster.client("a") as busy:
             busy.receive()
-            lazy.receive()
-            for _ in range(4000):
-                lazy._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            lazy._socket.settimeout(2.0)
+            cut_off = False
+            for _ in range(20_000):
                 try:
                     lazy.send({"op": "snapshot"})
-                except Exception:
+                except IpcError:
+                    cut_off = True
                     break
+            assert cut_off
             busy.send({"op": "snapshot"})
             assert wait_for(busy, event="snapshot")["node"] == "a"
     finally:
         cluster.close()
+
+
+def test_idle_strangers_cannot_take_the_places_of_crmd(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        path = tmp_path / "sock"
+        listener.bind(str(path))
+        listener.listen(300)
+        listener.setblocking(False)
+        clients = Clients(
+            selectors.DefaultSelector(),
+            listener,
+            path,
+            greet=lambda: {"event": "snapshot"},
+            handle=lambda connection, request: None,
+            gone=lambda connection, reason: None,
+            trusted_uids=frozenset(),
+        )
+        clients.start()
+        guests = []
+        for _ in range(240):
+            guest = socket.socket(socket.AF_UNIX)
+            guest.connect(str(path))
+            guests.append(guest)
+            clients.accept()
+        assert len(clients.connections) == 256 - 32 and clients.refused == 16
+        clients.trusted_uids = frozenset({os.geteuid()})
+        with socket.socket(socket.AF_UNIX) as crmd:
+            crmd.connect(str(path))
+            clients.accept()
+            assert clients.connections[-1].may_change
+        for guest in guests:
+            guest.close()
+        clients.close()
