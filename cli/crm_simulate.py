@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
 from cli.command_line import CommandError, CommandLine, help_text
@@ -56,6 +57,10 @@ def _run(request: Request, out: TextIO, err: TextIO, env: Mapping[str, str], std
     from cli.status.diagnostics import wants_diagnostics
 
     read = read_input(request, env, stdin)
+    if request.in_place and request.save_output is None:
+        from cli.simulator.inputs import place_of
+
+        request = replace(request, save_output=place_of(request, env, stdin))
     for note in read.notes:
         err.write(note + "\n")
     log = (lambda line: err.write(line + "\n")) if wants_diagnostics(env) else None

@@ -100,7 +100,7 @@ def _input(line: CommandLine, env: Mapping[str, str], stdin: TextIO) -> etree._E
         )
     from cib.operations import Call, Request
 
-    answer = open_source(env, stdin, live=True).perform(Request(Call.QUERY))
+    answer = open_source(env, stdin).perform(Request(Call.QUERY))
     if answer.rc is not Exit.OK or answer.xml is None:
         raise CommandError(answer.rc, answer.error or answer.rc.words)
     return parse_cib(answer.xml, "the running cluster")

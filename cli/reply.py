@@ -55,6 +55,11 @@ class Reply:
         """Whether people read this."""
         return self._format == "text"
 
+    @property
+    def has_content(self) -> bool:
+        """Whether anything but errors was said."""
+        return bool(self._texts or self._elements)
+
     def say(self, text: str) -> None:
         """Text for standard output, complete with its newlines; not in documents."""
         if self.is_text:

@@ -1,6 +1,6 @@
 """Where a tool's CIB comes from: a file, standard input, a shadow, or the running cluster.
 
-First that applies: an option, `CIB_file` (a path, or `-`), `CIB_shadow`, the live cluster.  All of
+First that applies: an option, `CIB_shadow`, `CIB_file` (a path, or `-`), the live cluster.  All of
 them answer the same `cib.operations.Request`; a file is written back in one step, with its
 versions counted as the live CIB would.  Facts: cli.md section 2.
 """
@@ -61,20 +61,13 @@ def shadow_path(name: str, env: Mapping[str, str]) -> Path:
     return Path(env.get("HOME", "/")) / ".cib" / f"shadow.{name}"
 
 
-def open_source(
-    env: Mapping[str, str], stdin: TextIO, file: str | None = None, *, live: bool = False
-) -> Source:
+def open_source(env: Mapping[str, str], stdin: TextIO, file: str | None = None) -> Source:
     """The source that options and environment name; `file` is what an option said.
 
-    `live` is the option that asks for the running cluster whatever the environment says.
-    Raises CommandError (105) for a shadow that does not exist.
+    A shadow wins over a file, as the installed tools have it.  Raises CommandError (105) for a
+    shadow that does not exist.
     """
-    named = file or (None if live else env.get("CIB_file"))
-    if named == "-":
-        return TextSource(stdin.read(), "standard input")
-    if named:
-        return FileSource(Path(named))
-    if env.get("CIB_shadow") and not live:
+    if not file and env.get("CIB_shadow"):
         path = shadow_path(env["CIB_shadow"], env)
         if not path.exists():
             raise CommandError(
@@ -83,6 +76,11 @@ def open_source(
                 "No such file or directory",
             )
         return FileSource(path)
+    named = file or env.get("CIB_file")
+    if named == "-":
+        return TextSource(stdin.read(), "standard input")
+    if named:
+        return FileSource(Path(named))
     return LiveSource(env)
 
 

@@ -29,17 +29,22 @@ class Wanted:
     set_id: str | None = None
     pair_id: str | None = None
 
+    def __post_init__(self) -> None:
+        """Raises CommandError (64) for a broken pattern."""
+        if self.pattern is not None:
+            try:
+                re.compile(self.pattern)
+            except re.error as problem:
+                text = f"--pattern {self.pattern}: {problem}"
+                raise CommandError(Exit.USAGE, text) from problem
+
     def fits(self, pair: etree._Element) -> bool:
-        """Whether a pair is meant.  Raises CommandError (64) for a broken pattern."""
+        """Whether a pair is meant."""
         parent = pair.getparent()
         set_id = "" if parent is None else parent.get("id", "")
         name = pair.get("name", "")
         if self.pattern is not None:
-            try:
-                named = re.search(self.pattern, name) is not None
-            except re.error as problem:
-                text = f"--pattern {self.pattern}: {problem}"
-                raise CommandError(Exit.USAGE, text) from problem
+            named = re.search(self.pattern, name) is not None
         else:
             named = self.name in (None, name)
         return (

@@ -13,6 +13,7 @@ from cib import schema
 from cli.command_line import CommandError
 from cli.exits import Exit
 from cli.simulator.options import Request
+from cli.source import FileSource, open_source
 from cli.status.reading import CibRead, read_cib
 
 SHOWN = 20
@@ -27,7 +28,7 @@ def read_input(request: Request, env: Mapping[str, str], stdin: TextIO) -> CibRe
     that -L wants.
     """
     if request.live:
-        read = read_cib(None, env, stdin, live=True)
+        read = read_cib(None, env, stdin)
     else:
         read = read_cib(request.file or "-", env, stdin)
     if read.root.get("validate-with") != "none":
@@ -35,6 +36,20 @@ def read_input(request: Request, env: Mapping[str, str], stdin: TextIO) -> CibRe
         if problems:
             raise CommandError(Exit.CONFIG, "\n".join(problems[:SHOWN]))
     return read
+
+
+def place_of(request: Request, env: Mapping[str, str], stdin: TextIO) -> str:
+    """The file that --in-place writes back to; raises CommandError (64) where there is none."""
+    if request.file is not None and not request.live:
+        return request.file
+    source = open_source(env, stdin)
+    if not isinstance(source, FileSource):
+        raise CommandError(
+            Exit.USAGE,
+            f"--in-place: {source.name} cannot take the result of a simulation; "
+            "use --xml-file, CIB_file or CIB_shadow",
+        )
+    return str(source.path)
 
 
 def write_file(name: str, data: bytes) -> None:

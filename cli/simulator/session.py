@@ -158,11 +158,8 @@ class Session:
         if not self.request.quiet:
             self._clock_line()
             self.report.status_after(survey(self._unpack()))
-        target = self.request.save_output
-        if target is None and self.request.in_place:
-            target = self.request.file
-        if target is not None:
-            self.save(target, _document(self.root))
+        if self.request.save_output is not None:
+            self.save(self.request.save_output, _document(self.root))
         return Exit.OK
 
 

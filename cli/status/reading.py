@@ -36,18 +36,16 @@ class CibRead:
     """The running cluster's own status; empty for files."""
 
 
-def read_cib(
-    file: str | None, env: Mapping[str, str], stdin: TextIO, *, live: bool = False
-) -> CibRead:
-    """The CIB that the options and the environment name; `live` wants the running cluster.
+def read_cib(file: str | None, env: Mapping[str, str], stdin: TextIO) -> CibRead:
+    """The CIB that the options and the environment name, else that of the running cluster.
 
     Raises CommandError: 105 or 66 for a file that is not there or not readable, 65 for text that is
     no CIB, 78 for a schema that is not known, 105 for a shadow that does not exist, 102 without a
     running cluster.
     """
-    if (file or (None if live else env.get("CIB_file"))) == "-":
+    if file == "-" or (not file and not env.get("CIB_shadow") and env.get("CIB_file") == "-"):
         return prepare(parse_cib(stdin.read(), STANDARD_INPUT), STANDARD_INPUT)
-    source = open_source(env, stdin, file, live=live)
+    source = open_source(env, stdin, file)
     if isinstance(source, FileSource):
         return prepare(source.read(), source.name)
     assert isinstance(source, LiveSource)

@@ -199,7 +199,11 @@ class SimulatedCib:
 
     def node_down(self, node: str) -> None:
         """The node left cleanly; its history and transient attributes are gone."""
-        self._drop_node(self._state_of(node, self.node_id(node)))
+        state = self._state_of(node, self.node_id(node))
+        self._drop_node(state)
+        state.set("crm-debug-origin", "crm_simulate")
+        self._count()
+        self._count()
 
     def node_id(self, node: str) -> str:
         """Id of a node given by name, from the configuration; the name itself if unknown."""
@@ -209,9 +213,26 @@ class SimulatedCib:
         return node
 
     def _member(self, node: str, **facts: str) -> None:
+        self._configure(node)
         state = self._state_of(node, self.node_id(node))
         for name, value in facts.items():
             state.set(name, value)
+        state.set("crm-debug-origin", "crm_simulate")
+        self._count()
+
+    def _configure(self, node: str) -> None:
+        """A node nobody configured is new: it is added, as a change of the configuration."""
+        nodes = self.root.find("configuration/nodes")
+        known = {e.get("uname", "").lower() for e in nodes} if nodes is not None else set()
+        if nodes is None or node.lower() in known or node in self._states:
+            return
+        etree.SubElement(nodes, "node", {"id": node, "uname": node})
+        self.root.set("epoch", str(int(self.root.get("epoch", "0")) + 1))
+        self.root.set("num_updates", "0")
+
+    def _count(self) -> None:
+        """One change of the status, as the live CIB numbers it."""
+        self.root.set("num_updates", str(int(self.root.get("num_updates", "0")) + 1))
 
     def ticket(self, name: str, **facts: str) -> None:
         """Set attributes of a ticket's state, which is created if need be."""
@@ -287,6 +308,7 @@ class SimulatedCib:
         if state is None:
             state = etree.SubElement(self.status, "node_state", {"id": uuid, "uname": node})
             self._states[node] = state
+            self._count()
         return state
 
     @staticmethod
@@ -338,6 +360,7 @@ class SimulatedCib:
         rc: int,
         expected: int,
     ) -> None:
+        self._count()
         resource = history.get("id", "")
         call = 1 + max(
             (int(entry.get("call-id", "0")) for entry in history.iterchildren("lrm_rsc_op")),

@@ -39,13 +39,14 @@ TOOLS = {
     "crm_ticket": "cli.crm_ticket",
     "crm_rule": "cli.crm_rule",
     "crm_error": "cli.crm_error",
+    "crm_failcount": "cli.crm_failcount",
     "crmadmin": "cli.crmadmin",
     "iso8601": "cli.iso8601",
 }
 
 PROGRAMS = (
     *("sh", "cat", "sed", "grep", "cp", "rm", "mv", "echo", "env", "tr", "head", "tail", "true"),
-    *("false", "mktemp", "touch", "mkdir", "test", "date", "awk", "sort"),
+    *("false", "mktemp", "touch", "mkdir", "test", "date", "awk", "sort", "sleep"),
 )
 
 
@@ -206,6 +207,11 @@ class Runner:
             self.env |= {"CIB_shadow_dir": str(folder), "CIB_shadow": "cts-cli"}
             if node.get("create"):
                 self._create_shadow(node)
+            for name, value in node.get("env", {}).items():
+                if name == "CIB_shadow" and value is None:
+                    self.env.pop(name, None)
+                elif name == "CIB_shadow":
+                    self.env[name] = value
         if "cib" in node:
             handle, name = tempfile.mkstemp(prefix="cts-cli.cib.xml.", dir="/tmp")
             os.close(handle)
@@ -297,7 +303,12 @@ def run_suite(suite: str) -> list[Block]:
     if SHARED is None:
         raise FileNotFoundError("no reference data")
     with tempfile.TemporaryDirectory(prefix="pacekeeper-recorded-") as scratch:
-        return Runner(suite, SHARED / "cli-cases", Path(scratch)).run()
+        # Some blocks change the CIB files that they name: they get copies of their own.
+        data = Path(scratch, "data")
+        shutil.copytree(SHARED / "cli-cases", data, copy_function=shutil.copyfile)
+        home = Path(scratch, "home")
+        home.mkdir()
+        return Runner(suite, data, home).run()
 
 
 def read_ratchet() -> set[str]:

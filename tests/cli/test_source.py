@@ -37,10 +37,9 @@ def test_the_first_named_source_applies(tmp_path):
     shadow.write_text(text())
     env = {"CIB_file": "/f.xml", "CIB_shadow": "try", "CIB_shadow_dir": str(tmp_path)}
     assert source_of(env, file="/option.xml").name == "/option.xml"
-    assert source_of(env).name == "/f.xml"
-    del env["CIB_file"]
     assert source_of(env).name == str(shadow)
-    assert isinstance(source_of(env, live=True), LiveSource)
+    del env["CIB_shadow"]
+    assert source_of(env).name == "/f.xml"
     assert isinstance(source_of({}), LiveSource)
     assert isinstance(source_of({"CIB_file": "-"}, text()), TextSource)
 
