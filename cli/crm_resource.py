@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from cli.command_line import CommandError, CommandLine, Option, Takes, parse
 from cli.exits import Exit
 from cli.reply import COMMON_OPTIONS, Reply, help_or_version
 from cli.streams import run_tool
+from cli.tool import refuse_words
+
+if TYPE_CHECKING:
+    from cli.resource.context import Context
 
 TOOL = "crm_resource"
 SUMMARY = "Perform tasks related to cluster resources"
@@ -68,6 +72,16 @@ OPTIONS = (
     _q("constraints", "a", "Show location and colocation constraints of a resource"),
     _q("stack", "A", "The same, followed from resource to resource"),
     _q("why", "Y", "Show why resources run, or do not (-r and -N filter)"),
+    _q("list-options", "", "Show meta-attributes (primitive) or parameters of fencing devices",
+       Takes.VALUE, "TYPE"),
+    _q("list-standards", "", "List the classes of agents"),
+    _q("list-ocf-providers", "", "List the providers of OCF agents"),
+    _q("list-agents", "", "List the agents of a class, or of one provider", Takes.VALUE,
+       "STD[:PROV]"),
+    _q("list-ocf-alternatives", "", "List the providers of one OCF agent", Takes.VALUE, "AGENT"),
+    _q("show-metadata", "", "Show what an agent says of itself", Takes.VALUE, "CLASS:PROV:AGENT"),
+    _q("digests", "", "Show the hashes of a resource's parameters on a node (-r -N)"),
+    _c("validate", "", "Have the agent check the parameters", Takes.OPTIONAL, "LEVEL"),
     _c("cleanup", "C", "Forget failures of a resource, or of all"),
     _c("refresh", "R", "Forget all history of a resource, or of all"),
     _c("set-parameter", "p", "Set a parameter (needs -v)", Takes.VALUE, "PARAM"),
@@ -82,9 +96,20 @@ OPTIONS = (
     _l("autoclear", "", "With --move --wait: remove the constraint when done (ours)"),
     _c("delete", "D", "Delete a resource (needs -t)"),
     _c("restart", "", "Stop it, wait, start it, wait"),
+    _c("force-start", "", "Run the agent's start here and now, past the cluster"),
+    _c("force-stop", "", "Run the agent's stop here and now"),
+    _c("force-demote", "", "Run the agent's demote here and now"),
+    _c("force-promote", "", "Run the agent's promote here and now"),
+    _c("force-check", "", "Run the agent's monitor here and now", Takes.OPTIONAL, "LEVEL"),
     _c("wait", "", "Wait until the cluster is idle"),
     _m("resource", "r", "Resource id", Takes.VALUE, "ID"),
     _m("node", "N", "Node name", Takes.VALUE, "NODE"),
+    _m("class", "", "Class of an agent, with --validate and --force-*", Takes.VALUE, "CLASS"),
+    _m("provider", "", "Provider of an agent", Takes.VALUE, "PROVIDER"),
+    _m("agent", "", "Type of an agent", Takes.VALUE, "TYPE"),
+    _m("option", "", "A parameter of the agent; may be given several times", Takes.VALUE,
+       "NAME=VALUE"),
+    _m("all", "", "With --list-options: advanced ones too"),
     _m("resource-type", "t", "Resource XML element, with -D", Takes.VALUE, "ELEMENT"),
     _m("parameter-value", "v", "Value, with -p", Takes.VALUE, "VALUE"),
     _m("meta", "m", "A meta-attribute is meant"),
@@ -95,6 +120,7 @@ OPTIONS = (
     _m("operation", "n", "With --cleanup: only this operation", Takes.VALUE, "OPERATION"),
     _m("interval", "I", "With --cleanup: only this interval", Takes.VALUE, "N"),
     _m("timeout", "T", "With --wait and --restart: how long at most", Takes.VALUE, "N"),
+    _m("recursive", "", "With -p target-role: also what is colocated; with -a: follow"),
     _m("force", "f", "Do it even where it looks pointless"),
     Option("quiet", "Q", Takes.NOTHING, "", "Say less"),
     *COMMON_OPTIONS,
@@ -104,6 +130,9 @@ _NAMES = (
     "list", "list-raw", "list-operations", "list-all-operations", "query-xml", "query-xml-raw",
     "get-parameter", "locate", "constraints", "stack", "why", "cleanup", "refresh",
     "set-parameter", "delete-parameter", "move", "ban", "clear", "delete", "restart", "wait",
+    "list-options", "list-standards", "list-ocf-providers", "list-agents", "list-ocf-alternatives",
+    "show-metadata", "digests", "validate", "force-start", "force-stop", "force-demote",
+    "force-promote", "force-check",
 )  # fmt: skip
 
 
@@ -128,27 +157,53 @@ def main(
         return reply.end(problem.code)
 
 
+_WITH_WORDS = ("digests", "validate")
+_DESCRIBED = ("validate", "force-start", "force-stop", "force-demote", "force-promote",
+              "force-check")  # fmt: skip
+
+
 def _command(line: CommandLine) -> str:
-    if line.words:
-        listed = "".join(
-            f"\n[{n} of {len(line.words)}] {word}" for n, word in enumerate(line.words, start=1)
-        )
-        raise CommandError(Exit.USAGE, f"non-option ARGV-elements:{listed}")
     given = [name for name, _ in line.options if name in _NAMES]
+    command = given[-1] if given else "list"
+    if line.words and command not in _WITH_WORDS and not command.startswith("force-"):
+        refuse_words(line)
+    if any(line.has(name) for name in ("class", "agent", "provider")):
+        about = "--class, --agent, and --provider"
+        if line.has("resource"):
+            raise CommandError(Exit.USAGE, f"{about} cannot be used with -r/--resource")
+        if command not in _DESCRIBED:
+            raise CommandError(
+                Exit.USAGE, f"{about} can only be used with --validate and --force-*"
+            )
     if "move" in given and "wait" in given:  # ours: move, then wait
         given = ["move"]
     return given[-1] if given else "list"
 
 
+def _options(line: CommandLine, reply: Reply) -> Exit:
+    from cli import option_lists
+
+    known = {
+        "primitive": option_lists.primitive_options,
+        "fencing": option_lists.fencing_options,
+    }
+    wanted = line.value("list-options") or ""
+    if wanted not in known:
+        raise CommandError(Exit.USAGE, "Error parsing option --list-options")
+    return known[wanted](reply, advanced=line.has("all"))
+
+
 def _run(line: CommandLine, reply: Reply, env: Mapping[str, str], stdin: TextIO) -> Exit:
-    from cli.resource import looking, moving, parameters, relations, upkeep, why
-    from cli.resource.context import Context
+    from cli.resource import agent, looking, moving, parameters, relations, upkeep, why
+    from cli.resource.context import Context as Session
 
     command = _command(line)
+    if command == "list-options":
+        return _options(line, reply)
     if line.has("master"):
         options = (*line.options, ("promoted", None))
         line = CommandLine(options, line.words)
-    context = Context(line, reply, env, stdin)
+    context = Session(line, reply, env, stdin)
     commands: dict[str, Callable[[Context], Exit]] = {
         "list": looking.list_all,
         "list-raw": looking.list_raw,
@@ -171,8 +226,22 @@ def _run(line: CommandLine, reply: Reply, env: Mapping[str, str], stdin: TextIO)
         "delete": upkeep.delete,
         "restart": upkeep.restart,
         "wait": upkeep.wait,
+        "list-standards": agent.standards,
+        "list-ocf-providers": agent.providers,
+        "list-agents": agent.list_agents,
+        "list-ocf-alternatives": agent.alternatives,
+        "show-metadata": agent.metadata,
+        "digests": _digests,
     }
+    if command in agent.FORCED:
+        return agent.forced(context, command)
     return commands[command](context)
+
+
+def _digests(context: Context) -> Exit:
+    from cli.resource.digests import digests
+
+    return digests(context)
 
 
 def run() -> int:

@@ -95,6 +95,10 @@ class Reply:
         """A diagnostic line on standard error, in whatever format the answer is."""
         self._err.write(f"{function}\t{level}: {text}\n")
 
+    def diagnostic(self, text: str) -> None:
+        """A finished diagnostic line, for standard error."""
+        self._err.write(f"{text}\n")
+
     def hint(self, text: str) -> None:
         """Help for people below an error; documents do not carry it."""
         if self.is_text:

@@ -188,5 +188,5 @@ def _first_set(place: Place, cib: etree._Element) -> str:
 
 
 def _id(text: str) -> str:
-    """A valid XML id of a text."""
-    return re.sub(r"[^\w.-]", "_", text)
+    """A valid XML id of a text; `:` and `#` become dots, as the reference has it."""
+    return re.sub(r"[^\w.-]", "_", re.sub("[:#]", ".", text))

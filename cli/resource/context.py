@@ -43,6 +43,7 @@ class Context:
         self.reply = reply
         self.env = env
         self.source = open_source(env, stdin)
+        self._has_logged = False
 
     @cached_property
     def cib(self) -> etree._Element:
@@ -63,6 +64,7 @@ class Context:
         from lxml import etree
 
         from cib.upgrade import UpgradeError, upgrade
+        from cli.status.diagnostics import wants_diagnostics
         from cli.status.reading import CibRead
         from cli.status.view import view
 
@@ -72,7 +74,9 @@ class Context:
             raise CommandError(Exit.CONFIG, str(error)) from error
         if root.find("status") is None:
             etree.SubElement(root, "status")
-        return view(CibRead(root))
+        wants_log = wants_diagnostics(self.env) and not self._has_logged
+        self._has_logged = True
+        return view(CibRead(root), self.reply.diagnostic if wants_log else None)
 
     def option(self, name: str) -> str | None:
         """Value of an option, None if not given."""

@@ -6,6 +6,7 @@ Facts: cli.md section 4 and the recorded cases.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from cli.exits import Exit
@@ -13,8 +14,6 @@ from cli.resource.context import Context, named
 
 if TYPE_CHECKING:
     from lxml import etree
-
-    from cli.status.model import ResourceStatus
 
 
 def list_all(context: Context) -> Exit:
@@ -111,7 +110,7 @@ def query_xml(context: Context, expand: bool = True) -> Exit:
     element = configured(context, context.rsc_id)
     if element is None:
         raise context.unknown(context.rsc_id)
-    text = to_text(_expanded(context, element) if expand else element)
+    text = to_text(expanded(context, element) if expand else element)
     if context.reply.is_text:
         items = resource_items(resource, show, True)
         lines = [line.strip().removeprefix("* ") for line in render(items)]
@@ -126,7 +125,7 @@ def query_xml(context: Context, expand: bool = True) -> Exit:
     return Exit.OK
 
 
-def _expanded(context: Context, element: etree._Element) -> etree._Element:
+def expanded(context: Context, element: etree._Element) -> etree._Element:
     """The definition with what its template says filled in where it says nothing itself."""
     name = element.get("template")
     if name is None:
@@ -152,44 +151,73 @@ def operations(context: Context, every: bool) -> Exit:
     from cli.status.results import status_text
 
     wanted, node = context.option("resource"), context.node()
+    if wanted is not None:
+        context.resource()
+    else:
+        assert context.status is not None  # what is wrong with the CIB is told first
     listed = etree.Element("operations")
-    for history in context.status.histories:
-        if wanted is not None and history.resource.rsplit(":", 1)[0] != wanted.rsplit(":", 1)[0]:
+    for host, history in _histories(context, wanted):
+        if node is not None and host != node.name:
             continue
-        if node is not None and history.node != node.name:
-            continue
-        resource = _find_listed(context, history.resource)
-        for op in history.operations:
-            if not every and op.status != 0 and op.rc == 193:
-                continue
-            agent = resource.agent if resource else ""
-            word = status_text(op.status)
-            took = f", exec={op.exec_ms}ms" if op.exec_ms is not None else ""
-            role = "Started"
-            context.reply.say(
-                f"{history.resource}\t({agent}):\t {role}: {op.key} (node={history.node}, "
-                f"call={op.call}, rc={op.rc}{took}): {word}\n"
-            )
-            element = etree.SubElement(listed, "operation")
-            values = {
-                "op": op.key,
-                "node": history.node,
-                "call": str(op.call),
-                "rc": str(op.rc),
-                "status": word,
-                "rsc": history.resource,
-                "agent": agent,
-            }
-            for key, value in values.items():
-                element.set(key, value)
-            if op.exec_ms is not None:
-                element.set("exec-time", str(op.exec_ms))
+        entries = list(history.iterfind("lrm_rsc_op"))
+        for op in entries if every else _active(entries):
+            _tell_operation(context, host, history, op, status_text, listed)
     if not context.reply.is_text:
         context.reply.put(listed)
     return Exit.OK
 
 
-def _find_listed(context: Context, name: str) -> ResourceStatus | None:
-    from cli.resource.context import find
+def _histories(context: Context, wanted: str | None) -> Iterator[tuple[str, etree._Element]]:
+    """Node and history of every resource, in the order of the status section."""
+    plain = None if wanted is None else wanted.rsplit(":", 1)[0]
+    for state in context.cib.iterfind("status/node_state"):
+        for history in state.iterfind("lrm/lrm_resources/lrm_resource"):
+            if plain is None or history.get("id", "").rsplit(":", 1)[0] == plain:
+                yield state.get("uname", ""), history
 
-    return find(context.status, name)
+
+def _active(entries: Sequence[etree._Element]) -> list[etree._Element]:
+    """What is left of a history once what was stopped is gone: from the last start on."""
+    ordered = sorted(entries, key=lambda op: int(op.get("call-id", "0")))
+    started = stopped = -1
+    for at, op in enumerate(ordered):
+        if op.get("operation") == "start":
+            started = at
+        elif op.get("operation") == "stop":
+            stopped = at
+    return [] if stopped > started else ordered[max(started, 0) :]
+
+
+def _tell_operation(
+    context: Context,
+    host: str,
+    history: etree._Element,
+    op: etree._Element,
+    status_text: Callable[[int], str],
+    listed: etree._Element,
+) -> None:
+    from lxml import etree
+
+    rsc = history.get("id", "")
+    parts = [history.get("class", ""), history.get("provider", ""), history.get("type", "")]
+    key, call, rc = op.get("operation_key", op.get("id", "")), op.get("call-id"), op.get("rc-code")
+    word, took = status_text(int(op.get("op-status", "-1"))), op.get("exec-time")
+    shown = "" if took is None else f", exec={took}ms"
+    agent = ":".join(part for part in parts if part)
+    context.reply.say(
+        f"{rsc}\t({agent}):\t Started: {key} (node={host}, call={call}, rc={rc}{shown}): {word}\n"
+    )
+    element = etree.SubElement(listed, "operation")
+    values = (
+        ("op", key),
+        ("node", host),
+        ("call", call),
+        ("rc", rc),
+        ("status", word),
+        ("rsc", rsc),
+        ("agent", ":".join(parts)),
+        ("exec-time", took),
+    )
+    for name, value in values:
+        if value is not None:
+            element.set(name, value)

@@ -122,8 +122,6 @@ def _ban(context: Context, node: str, promoted: bool) -> None:
     rsc, until = context.rsc_id, _until(context)
     if context.reply.is_text and not context.has("quiet"):
         context.reply.hint(_WARNING.format(rsc=rsc, node=node))
-    preferred = [e for e in made_by_tools(context.cib, rsc, node) if _is_preference(e)]
-    _remove(context, preferred)
     _put(context, prohibition(rsc, node, promoted, until))
 
 
@@ -164,7 +162,7 @@ def _until(context: Context) -> str | None:
             f"Invalid duration specified: {text}",
             f"{problem}\nAn ISO 8601 duration is wanted, such as PT1H for an hour",
         ) from problem
-    context.reply.say(f"Migration will take effect until: {end}\n")
+    context.reply.hint(f"Migration will take effect until: {end}")
     return str(end)
 
 

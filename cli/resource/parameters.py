@@ -6,12 +6,14 @@ XML attributes of the definition itself.  Facts: cli.md section 4 and the record
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 from cli.command_line import CommandError
 from cli.exits import Exit
 from cli.resource.context import Context, Refused
 from cli.resource.looking import configured
+from cli.status.diagnostics import wants_diagnostics
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -38,6 +40,8 @@ def get(context: Context) -> Exit:
     """Print a value; 105 where it is not set."""
     name = context.option("get-parameter") or ""
     rsc = context.rsc_id
+    if wants_diagnostics(context.env):
+        context.resource()
     element = _definition(context, rsc)
     if context.has("element"):
         value = element.get(name)
@@ -100,14 +104,62 @@ def put(context: Context) -> Exit:
     rsc = context.rsc_id
     context.resource()
     if context.has("element"):
-        element = _definition(context, rsc)
-        context.change("modify", "resources", _bare(element, {name: value}))
+        element = copy.deepcopy(_definition(context, rsc))
+        element.set(name, value)
+        _replace(context, element)
         context.reply.say(f"Set attribute: name={name} value={value}\n")
         return Exit.OK
-    element = _target(context, rsc, name, "update")
-    pair = _chosen(context, _pairs(element, set_tag(context), name), name)
-    _write(context, element, name, value, pair)
+    settings: list[etree._Element] = []
+    for target in _targets(context, rsc, name):
+        pair = _chosen(context, _pairs(target, set_tag(context), name), name)
+        settings.append(_write(context, target, name, value, pair))
+    if not context.reply.is_text:
+        listed = etree_element("resource-settings")
+        listed.extend(settings)
+        context.reply.put(listed)
     return Exit.OK
+
+
+def etree_element(tag: str, **attributes: str) -> etree._Element:
+    """An element, with lxml loaded only now."""
+    from lxml import etree
+
+    return etree.Element(tag, attributes)
+
+
+def _replace(context: Context, element: etree._Element) -> None:
+    """Put a definition in the place of the old one; counted as a change in any case."""
+    place = f"//{element.tag}[@id='{element.get('id')}']"
+    present = context.cib.xpath(place)
+    context.change("replace", xpath=place, element=element)
+    if isinstance(present, list) and present and _same(present[0], element):
+        context.change("bump")
+
+
+def _same(one: object, other: etree._Element) -> bool:
+    from lxml import etree
+
+    assert isinstance(one, etree._Element)
+    return etree.tostring(one, method="c14n") == etree.tostring(other, method="c14n")
+
+
+def _targets(context: Context, rsc: str, name: str) -> list[etree._Element]:
+    """What an update changes: the resource, what in it has a value of its own, and with
+    --recursive what is colocated with it."""
+    first = _target(context, rsc, name, "update")
+    tag = set_tag(context)
+    found = []
+    if first.tag == "group" and tag == "meta_attributes" and not context.has("force"):
+        found = [c for c in first.iterfind("primitive") if _pairs(c, tag, name)]
+    found.append(first)
+    if context.has("recursive"):
+        from cli.resource.relations import dependents
+
+        for other in dependents(context.cib, first.get("id", "")):
+            element = configured(context, other)
+            if element is not None and element not in found:
+                found.append(element)
+    return found
 
 
 def set_meta(context: Context, rsc: str, name: str, value: str) -> None:
@@ -137,6 +189,9 @@ def _target(context: Context, rsc: str, name: str, doing: str) -> etree._Element
         return element
     parent = element.getparent()
     if parent is not None and parent.tag in ("clone", "master", "bundle"):
+        own, outer = _pairs(element, tag, name), _pairs(parent, tag, name)
+        if own and outer:
+            _say_multiple(context, [*own, *outer], name)
         if not _pairs(element, tag, name):
             if doing == "update" or _pairs(parent, tag, name):
                 context.reply.say(
@@ -172,7 +227,8 @@ def _write(
     name: str,
     value: str,
     pair: etree._Element | None,
-) -> None:
+) -> etree._Element:
+    """Set one value; the setting as documents show it."""
     from lxml import etree
 
     tag, rsc = set_tag(context), element.get("id", "")
@@ -184,16 +240,12 @@ def _write(
     context.change("modify", "resources", change, allow_create=True)
     shown = "" if pair is not None else f" set={set_id}"
     context.reply.say(f"Set '{rsc}' option: id={pair_id}{shown} name={name} value={value}\n")
-    if not context.reply.is_text:
-        settings = etree.Element("resource-settings")
-        held = etree.SubElement(settings, str(element.tag))
-        held.set("id", rsc)
-        pairs = etree.SubElement(held, tag)
-        pairs.set("id", set_id)
-        made = etree.SubElement(pairs, "nvpair")
-        for key, text in (("id", pair_id), ("value", value), ("name", name)):
-            made.set(key, text)
-        context.reply.put(settings)
+    held = etree.Element(str(element.tag), {"id": rsc})
+    pairs = etree.SubElement(held, tag, {"id": set_id})
+    made = etree.SubElement(pairs, "nvpair")
+    for key, text in (("id", pair_id), ("value", value), ("name", name)):
+        made.set(key, text)
+    return held
 
 
 def _first_set_id(element: etree._Element, tag: str) -> str | None:
@@ -237,13 +289,10 @@ def remove(context: Context) -> Exit:
     name, rsc = context.option("delete-parameter") or "", context.rsc_id
     context.resource()
     if context.has("element"):
-        element = _definition(context, rsc)
-        if element.get(name) is not None:
-            import copy
-
-            changed = copy.deepcopy(element)
+        changed = copy.deepcopy(_definition(context, rsc))
+        if changed.get(name) is not None:
             changed.attrib.pop(name)
-            context.change("replace", xpath=f"//{element.tag}[@id='{rsc}']", element=changed)
+        _replace(context, changed)
         context.reply.say(f"Deleted attribute: {name}\n")
         return Exit.OK
     element = _target(context, rsc, name, "delete")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cib.scores import parse
 from cli.exits import Exit
 from cli.resource.context import Context
 
@@ -33,16 +34,19 @@ def constraints(context: Context, recursive: bool) -> Exit:
     context.resource()
     rsc = _represented(context)
     relations = list(_colocations(context.cib))
-    for heading, lines in (
-        ("Locations:", list(_locations(context, rsc))),
-        (f"Resources colocated with {rsc}:", _tree(relations, rsc, True, recursive, {rsc}, 1)),
-        (f"Resources {rsc} is colocated with:", _tree(relations, rsc, False, recursive, {rsc}, 1)),
-    ):
-        if lines:
-            context.reply.say("\n".join([heading, *lines]) + "\n")
+    recursive = recursive or context.has("recursive")
+    lines = _located(context.cib, rsc, 0)
+    for inwards in (True, False):
+        below = _tree(context.cib, relations, rsc, inwards, recursive, {rsc}, 1)
+        lines += [_title(rsc, inwards), *below] if below else []
+    context.reply.say("".join(f"{line}\n" for line in lines))
     if not context.reply.is_text:
         context.reply.put(_document(context, rsc, relations, recursive))
     return Exit.OK
+
+
+def _title(rsc: str, inwards: bool) -> str:
+    return f"Resources colocated with {rsc}:" if inwards else f"Resources {rsc} is colocated with:"
 
 
 def _represented(context: Context) -> str:
@@ -56,12 +60,17 @@ def _represented(context: Context) -> str:
     return rsc
 
 
-def _locations(context: Context, rsc: str) -> Iterator[str]:
-    for element in context.cib.iter("rsc_location"):
-        if element.get("rsc") != rsc:
-            continue
-        for node, score in _scored(element):
-            yield f"  * Node {node} (score={score}, id={element.get('id')}, rsc={rsc})"
+def _located(cib: etree._Element, rsc: str, depth: int) -> list[str]:
+    """The location constraints of a resource, with their heading."""
+    indent = "  " * depth
+    mark = f"{indent}* " if depth else ""
+    lines = [
+        f"{indent}  * Node {node} (score={score}, id={element.get('id')}, rsc={rsc})"
+        for element in cib.iter("rsc_location")
+        if element.get("rsc") == rsc
+        for node, score in _scored(element)
+    ]
+    return [f"{mark}Locations:", *lines] if lines else []
 
 
 def _scored(element: etree._Element) -> Iterator[tuple[str, str]]:
@@ -97,13 +106,16 @@ def _colocations(cib: etree._Element) -> Iterator[_Together]:
 
 
 def _steps(relations: list[_Together], rsc: str, inwards: bool) -> list[tuple[_Together, str]]:
-    """Relations that name `rsc`, with the resource at the other end."""
+    """Relations that name `rsc`, with the resource at the other end; the strongest first."""
     if inwards:
-        return [(r, r.rsc) for r in relations if r.with_rsc == rsc]
-    return [(r, r.with_rsc) for r in relations if r.rsc == rsc]
+        found = [(r, r.rsc) for r in relations if r.with_rsc == rsc]
+    else:
+        found = [(r, r.with_rsc) for r in relations if r.rsc == rsc]
+    return sorted(found, key=lambda step: (-parse(step[0].score), step[1]))
 
 
 def _tree(
+    cib: etree._Element,
     relations: list[_Together],
     rsc: str,
     inwards: bool,
@@ -111,6 +123,7 @@ def _tree(
     seen: set[str],
     depth: int,
 ) -> list[str]:
+    """Who is colocated with `rsc`, each with where it may run; deeper if `recursive`."""
     lines = []
     for relation, other in _steps(relations, rsc, inwards):
         indent = "  " * depth
@@ -118,16 +131,12 @@ def _tree(
             lines.append(f"{indent}* {other} (id={relation.id} - loop)")
             continue
         lines.append(f"{indent}* {other} (score={relation.score}, id={relation.id})")
+        lines += _located(cib, other, depth + 1)
         if not recursive:
             continue
-        below = _tree(relations, other, inwards, recursive, seen | {other}, depth + 2)
+        below = _tree(cib, relations, other, inwards, recursive, seen | {other}, depth + 2)
         if below:
-            title = (
-                f"Resources colocated with {other}:"
-                if inwards
-                else f"Resources {other} is colocated with:"
-            )
-            lines += [f"{indent}  * {title}", *below]
+            lines += [f"{indent}  * {_title(other, inwards)}", *below]
     return lines
 
 
@@ -137,16 +146,9 @@ def _document(
     from lxml import etree
 
     root = etree.Element("constraints")
-    for element in context.cib.iter("rsc_location"):
-        if element.get("rsc") != rsc:
-            continue
-        for node, score in _scored(element):
-            location = etree.SubElement(root, "rsc_location")
-            values = (("node", node), ("rsc", rsc), ("id", element.get("id", "")), ("score", score))
-            for key, value in values:
-                location.set(key, value)
+    _put_locations(root, context.cib, rsc)
     for inwards in (True, False):
-        for relation in _walk(relations, rsc, inwards, recursive, {rsc}):
+        for relation, other, is_loop in _walk(relations, rsc, inwards, recursive, {rsc}):
             made = etree.SubElement(root, "rsc_colocation")
             for key, value in (
                 ("id", relation.id),
@@ -156,13 +158,38 @@ def _document(
                 ("node-attribute", relation.node_attribute),
             ):
                 made.set(key, value)
+            if not is_loop:
+                _put_locations(root, context.cib, other)
     return root
+
+
+def _put_locations(root: etree._Element, cib: etree._Element, rsc: str) -> None:
+    from lxml import etree
+
+    for element in cib.iter("rsc_location"):
+        if element.get("rsc") != rsc:
+            continue
+        for node, score in _scored(element):
+            location = etree.SubElement(root, "rsc_location")
+            values = (("node", node), ("rsc", rsc), ("id", element.get("id", "")), ("score", score))
+            for key, value in values:
+                location.set(key, value)
 
 
 def _walk(
     relations: list[_Together], rsc: str, inwards: bool, recursive: bool, seen: set[str]
-) -> Iterator[_Together]:
+) -> Iterator[tuple[_Together, str, bool]]:
     for relation, other in _steps(relations, rsc, inwards):
-        yield relation
+        yield relation, other, other in seen
         if recursive and other not in seen:
             yield from _walk(relations, other, inwards, recursive, seen | {other})
+
+
+def dependents(cib: etree._Element, rsc: str) -> list[str]:
+    """All resources that must run with `rsc`, directly or through others, nearest first."""
+    relations = [r for r in _colocations(cib) if r.score == "INFINITY"]
+    return [
+        relation.rsc
+        for relation, _, is_loop in _walk(relations, rsc, True, True, {rsc})
+        if not is_loop
+    ]

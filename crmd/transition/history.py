@@ -94,8 +94,8 @@ class SimulatedCib:
 
     `known(name)` says whether a resource of that id or history id exists in the scheduled
     state; `now` is the wall clock in whole seconds since the epoch, even where another time is
-    in effect for scheduling.  An entry that is replaced keeps what is not written anew (observed:
-    its `on_node`); a new one has no `on_node`; where a history occurs twice, a third is begun.
+    in effect for scheduling.  An entry that is replaced keeps what is not written anew; where a
+    history occurs twice, a third is begun.
     """
 
     def __init__(
@@ -158,9 +158,10 @@ class SimulatedCib:
         rc = expected if failure is None else failure.rc
         uuid = node if action.router_node else action.on_node_uuid or node
         state = self._state_of(node, uuid)
-        described = {"class": ref.klass, "type": ref.type}
+        described = {"class": ref.klass}
         if ref.provider is not None:
             described["provider"] = ref.provider
+        described["type"] = ref.type
         history = self._resource_history(state, shown, ref.id, described)
         self.steps.append(
             ResourceStep(
@@ -175,7 +176,7 @@ class SimulatedCib:
         if failure is not None:
             for name, value in self.fail_count(state, shown, action.operation, interval_ms):
                 self.steps.append(AttributeStep(name, value, state.get("id", "")))
-        self._record(history, action, interval_ms, rc, expected)
+        self._record(history, action, interval_ms, rc, expected, node)
         return failure is None
 
     def _pretended(
@@ -264,7 +265,7 @@ class SimulatedCib:
             operation_key=f"{spec.resource}_{spec.task}_{spec.interval_ms}",
             attributes=tuple(attributes),
         )
-        self._record(history, action, spec.interval_ms, spec.rc, 0)
+        self._record(history, action, spec.interval_ms, spec.rc, 0, spec.node)
 
     def fail_count(
         self, state: Element, resource: str, task: str, interval_ms: int
@@ -359,6 +360,7 @@ class SimulatedCib:
         interval_ms: int,
         rc: int,
         expected: int,
+        node: str,
     ) -> None:
         self._count()
         resource = history.get("id", "")
@@ -386,6 +388,7 @@ class SimulatedCib:
                 "transition-key": transition_key,
                 "transition-magic": f"0:{rc};{transition_key}",
                 "exit-reason": "",
+                "on_node": node,
                 "call-id": str(call),
                 "rc-code": str(rc),
                 "op-status": "0",

@@ -70,6 +70,7 @@ class Block:
 
 _BLANKED = (
     (re.compile(r"(Last (?:updated|change):).*"), r"\1"),
+    (re.compile(r"(Migration will take effect until:).*"), r"\1"),
     (re.compile(r"\(version [^)]*\)"), "(version)"),
     (re.compile(r"<(last_update|last_change) .*"), r"<\1>"),
     (re.compile(r"last-rc-change='[^']*',? ?"), ""),
