@@ -120,8 +120,8 @@ def _ban_present_place(context: Context) -> Exit:
 
 def _ban(context: Context, node: str, promoted: bool) -> None:
     rsc, until = context.rsc_id, _until(context)
-    if context.reply.is_text and not context.has("quiet"):
-        context.reply.hint(_WARNING.format(rsc=rsc, node=node))
+    if not context.has("quiet"):
+        context.reply.say(_WARNING.format(rsc=rsc, node=node) + "\n")
     _put(context, prohibition(rsc, node, promoted, until))
 
 
@@ -162,7 +162,7 @@ def _until(context: Context) -> str | None:
             f"Invalid duration specified: {text}",
             f"{problem}\nAn ISO 8601 duration is wanted, such as PT1H for an hour",
         ) from problem
-    context.reply.hint(f"Migration will take effect until: {end}")
+    context.reply.say(f"Migration will take effect until: {end}\n")
     return str(end)
 
 

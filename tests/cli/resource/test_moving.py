@@ -63,8 +63,8 @@ def test_a_move_to_a_node_is_a_preference_of_infinity(cluster: Cluster) -> None:
 
 def test_a_move_without_a_node_bans_the_present_one_and_warns(cluster: Cluster) -> None:
     code, out, err = cluster("-r", "web", "--move")
-    assert (code, out) == (0, "")
-    assert err.splitlines()[0] == (
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == (
         "WARNING: Creating rsc_location constraint 'cli-ban-web-on-n1' with a score of -INFINITY "
         "for resource web on n1."
     )
