@@ -62,9 +62,10 @@ class Space:
         return ["nsenter", "-t", str(self.pid), "-n", "-m", "-u", *inside, "--", *argv]
 
     def run(self, *argv: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.enter(*argv), check=check, capture_output=True, text=True, timeout=60
-        )
+        done = subprocess.run(self.enter(*argv), capture_output=True, text=True, timeout=60)
+        if check and done.returncode != 0:
+            raise RuntimeError(f"{' '.join(argv)}: exit {done.returncode}: {done.stderr.strip()}")
+        return done
 
     def run_outside(self, *argv: str) -> None:
         """Run in this network namespace only: process ids are those of the test."""
@@ -122,6 +123,8 @@ class Rig:
     def _plug(self, space: Space, index: int, net: int) -> None:
         """A cable from bridge br<net> to eth<net> of a node."""
         port, device = f"port{net}{index}", f"eth{net}"
+        # The kernel takes a dead node's cables away in its own time: do not wait for it.
+        self.switch.run("ip", "link", "del", port, check=False)
         self.switch.run_outside(
             *("ip", "link", "add", port, "type", "veth", "peer", "name", device),
             *("netns", str(space.pid)),

@@ -132,6 +132,7 @@ def test_one_of_two_links_cut_and_healed_is_a_link_event_on_both_sides(make_rig:
         client.receive()
         both_active(rig, client)
         time.sleep(ANNOUNCED_LONGER_S)
+        assert {"name": "eth1", "up": True} in snapshot(client)["nodes"][0]["links"]
         rig.cut("real", 1)
         wait_for(client, event="link", node="real", link="eth1", up=False)
         until(lambda: "Link ours:eth1 dead." in rig.real_log(), 5, "the real node notices")
@@ -153,6 +154,11 @@ def test_a_medium_whose_interface_was_away_is_opened_again(make_rig: Any) -> Non
     with rig.client() as client:
         client.receive()
         both_active(rig, client)
+        until(
+            lambda: {"name": "eth1", "up": True} in snapshot(client)["nodes"][0]["links"],
+            5,
+            "the second link is up at first",
+        )
         rig.spaces["ours"].run("ip", "link", "del", "eth1")
         wait_for(client, event="link", node="real", link="eth1", up=False)
         rig._plug(rig.spaces["ours"], 2, 1)
