@@ -7,7 +7,9 @@ BIN = .venv/bin
 PYTEST = $(BIN)/python -m pytest
 SEEDS ?= 2000
 
-.PHONY: help demo test lint unit reference simulation lab interop soak venv bench clean
+MAN = man
+
+.PHONY: man help demo test lint unit reference simulation lab interop soak venv bench clean
 
 help:
 	@echo "make demo        a two-node Heartbeat cluster, imported, moved, killed, measured"
@@ -21,6 +23,7 @@ help:
 	@echo "make soak        long campaigns (SEEDS=$(SEEDS) simulated clusters and more)"
 	@echo "make bench       the benchmarks behind the README's figures"
 	@echo "make venv        .venv with everything installed"
+	@echo "make man         manual pages and shell completion, from the tools' own tables"
 	@echo "make clean       remove .venv and caches"
 
 demo:
@@ -70,6 +73,9 @@ bench: $(BIN)/ruff
 
 $(BIN)/ruff:
 	@.ci/setup test
+
+man: $(BIN)/ruff
+	@$(BIN)/python -m cli.manual $(MAN)
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

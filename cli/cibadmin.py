@@ -18,6 +18,18 @@ from cli.streams import run_tool
 
 TOOL = "cibadmin"
 SUMMARY = "Query and edit the cluster configuration"
+NOTES = """\
+Examples:
+
+Show the configuration of the running cluster:
+        # cibadmin --query --scope configuration
+
+Change the value of an option by its id:
+        # cibadmin --modify --xml-text '<nvpair id="cib-bootstrap-options-batch-limit" value="5"/>'
+
+Replace the whole configuration by that in a file:
+        # cibadmin --replace --xml-file saved.xml
+"""
 
 _COMMANDS = "Commands"
 _DATA = "Data"
@@ -102,7 +114,7 @@ def main(
     try:
         line = parse(OPTIONS, argv)
         reply.configure(line)
-        asked = help_or_version(line, TOOL, SUMMARY, OPTIONS)
+        asked = help_or_version(line, TOOL, SUMMARY, OPTIONS, NOTES)
         if asked is not None:
             out.write(asked)
             return Exit.OK

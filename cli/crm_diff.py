@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 
 TOOL = "crm_diff"
 SUMMARY = "Compare two configurations (XML) to make a patch, or apply such a patch"
+NOTES = """\
+Examples:
+
+What changed between two saved configurations? Status 0: nothing, 1: this:
+        # crm_diff --original old.xml --new new.xml --cib
+
+Apply a patch to a file:
+        # crm_diff --original old.xml --patch change.xml
+"""
 
 OPTIONS = (
     Option("original", "o", Takes.VALUE, "FILE", "XML is in this file", "Original XML"),
@@ -42,7 +51,7 @@ def main(
     try:
         line = parse(OPTIONS, argv)
         reply.configure(line)
-        asked = help_or_version(line, TOOL, SUMMARY, OPTIONS)
+        asked = help_or_version(line, TOOL, SUMMARY, OPTIONS, NOTES)
         if asked is not None:
             out.write(asked)
             return Exit.OK

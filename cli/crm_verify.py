@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 
 TOOL = "crm_verify"
 SUMMARY = "Check a configuration for errors"
+NOTES = """\
+Examples:
+
+Check the running cluster's configuration, with details:
+        # crm_verify --live-check --verbose
+
+Check a file:
+        # crm_verify --xml-file saved.xml
+"""
 
 _FROM = "Data sources"
 OPTIONS = (
@@ -46,7 +55,7 @@ def main(
     try:
         line = parse(OPTIONS, argv)
         reply.configure(line)
-        asked = help_or_version(line, TOOL, SUMMARY, OPTIONS)
+        asked = help_or_version(line, TOOL, SUMMARY, OPTIONS, NOTES)
         if asked is not None:
             out.write(asked)
             return Exit.OK

@@ -36,6 +36,19 @@ def _simulate(shell: Shell, args: Sequence[str]) -> int:
     return int(crm_simulate.main(args, shell.out, shell.err, shell.env, shell.stdin))
 
 
+def _complete(shell: Shell, args: Sequence[str]) -> int:
+    """For the completion of other shells: the words typed, the last one perhaps half."""
+    import shlex
+
+    from cli.crm.interactive import Completer
+
+    before = " ".join(shlex.quote(word) for word in args[:-1])
+    text = args[-1] if args else ""
+    for word in Completer(shell).candidates(f"{before} " if before else "", text):
+        shell.out.write(f"{word.strip()}\n")
+    return 0
+
+
 def _nothing(shell: Shell, args: Sequence[str]) -> int:
     """`_regtest on` and `_test` of recorded sessions: they switch nothing here."""
     if args and args[0] not in ("on", "off"):
@@ -63,6 +76,7 @@ LEVEL = Level(
             "What the cluster would do, and why",
             "crm simulate -SL --node-down=node1",
         ),
+        Command("_complete", _complete, hidden=True),
         Command("_regtest", _nothing, hidden=True),
         Command("_test", _nothing, hidden=True),
     ),

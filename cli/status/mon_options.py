@@ -14,7 +14,15 @@ ABOUT = "Provides a summary of cluster's current state.\n\n" + (
     "Outputs varying levels of detail in a number of different formats."
 )
 
-NOTES = """Time Specification:
+NOTES = """Examples:
+
+Show the status once, inactive resources and fail counts too:
+        # crm_mon --one-shot --inactive --failcounts
+
+Show it as one JSON document:
+        # crm_mon --output-as=json
+
+Time Specification:
 
 The TIMESPEC in any command line option can be specified in many different
 formats. It can be just an integer number of seconds, a number plus units

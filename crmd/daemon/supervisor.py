@@ -336,13 +336,24 @@ def go_background() -> None:
         os.dup2(null, fd)
 
 
-def run(argv: Sequence[str] | None = None) -> int:
-    """Entry point of `pacekeeperd`; exit 0 after a clean end, 78 for a configuration error."""
-    parser = argparse.ArgumentParser(prog="pacekeeperd", description="Runs this cluster node.")
+def command_line() -> argparse.ArgumentParser:
+    """The options of `pacekeeperd`, also the source of its manual page."""
+    parser = argparse.ArgumentParser(
+        prog="pacekeeperd",
+        description="Runs this cluster node.",
+        epilog="Examples:\n  pacekeeperd                what the service manager starts\n"
+        "  pacekeeperd --foreground   stay in front, to watch it",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--root", help="directory that holds all of the node's places")
     parser.add_argument("--foreground", action="store_true", help="do not go into background")
     parser.add_argument("--node", default="", help="name of this node (default: that of the host)")
-    options = parser.parse_args(argv)
+    return parser
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Entry point of `pacekeeperd`; exit 0 after a clean end, 78 for a configuration error."""
+    options = command_line().parse_args(argv)
     paths = Paths.from_environment(options.root)
     os.umask(0o022)
     os.chdir("/")
