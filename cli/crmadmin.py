@@ -146,7 +146,7 @@ def _fsm_word(node: str, state: Mapping[str, object]) -> str:
         return "S_ELECTION"
     if node != state.get("dc"):
         return "S_NOT_DC"
-    return "S_IDLE" if not state.get("transition") else "S_TRANSITION_ENGINE"
+    return "S_IDLE" if state.get("transition") in (None, "idle") else "S_TRANSITION_ENGINE"
 
 
 TOOL = Tool("crmadmin", "Query and manage the controller", _OPTIONS, _NOTES, _run, takes_words=True)
