@@ -2,8 +2,8 @@
 
 `perform` never changes the tree it is given: it works on a copy, checks the copy against the
 schema and hands it out whole, or not at all.  It knows no disk (`cib.store`) and no clock; XPath
-from outside is evaluated by the function that is passed in.  It does not evaluate access control
-lists: where they are on, it refuses everybody whom they would bind.
+from outside is evaluated by the function that is passed in.  Where access control
+is on, users whom it binds see what `cib.acl` lets them see and change what it lets them change.
 
 Facts: cli.md section 6 (cibadmin), reliability.md section 8; what is found, created, merged and
 counted was observed on the installed cibadmin (2.1.5) with CIB_file.  Version rule: a change of
@@ -16,12 +16,12 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from enum import Enum
 
 from lxml import etree
 
-from cib import digest, document, editing, lexical, patch, schema, upgrade
+from cib import acl, digest, document, editing, patch, schema, upgrade
 from cib.document import Version
 from cib.editing import Refusal
 from cib.results import Rc
@@ -114,6 +114,8 @@ class Outcome:
     patch: etree._Element | None = None
     error: str | None = None
     problems: tuple[Problem, ...] = ()
+    trace: tuple[str, ...] = ()
+    """How access control judged the change, in the reference's words; never for the wire."""
 
     def to_dict(self) -> dict[str, object]:
         """What a client is told, as a JSON object: `rc`, `xml`, `error`, `problems`."""
@@ -152,37 +154,32 @@ def perform(
     `now` (seconds since the epoch) is written into `cib-last-written` with a change of the
     configuration; None leaves it, as tools do that work on a file.
     """
+    trace: tuple[str, ...] = ()
+    is_bound = acl.binds(cib, request.user)
     try:
-        _check_rights(cib, request.user)
         if request.call is Call.QUERY:
-            return Outcome(Rc.OK, cib, answer=_query(cib, request, evaluate))
+            seen = _seen(cib, request.user, evaluate) if is_bound else cib
+            return Outcome(Rc.OK, cib, answer=_query(seen, request, evaluate))
         tree = _changed_copy(cib, request, evaluate)
         if tree is cib:
             return Outcome(Rc.OK, cib)
+        if is_bound:
+            judgement = acl.judge(cib, tree, request.user, evaluate)
+            trace = tuple(judgement.trace)
+            if judgement.denied:
+                text = f"user '{request.user}' may not change {judgement.denied[0]}"
+                raise Refusal(Rc.INSUFFICIENT_PRIV, text)
     except Refusal as refusal:
-        return Outcome(refusal.rc, cib, answer=refusal.answer, error=str(refusal))
-    return _accept(cib, tree, request, now)
+        return Outcome(refusal.rc, cib, answer=refusal.answer, error=str(refusal), trace=trace)
+    return replace(_accept(cib, tree, request, now), trace=trace)
 
 
-PRIVILEGED = ("", "root", "hacluster")
-"""Users whom access control lists do not bind; the empty name is the cluster itself."""
-
-
-def _check_rights(cib: etree._Element, user: str) -> None:
-    """Where access control is on, refuse everybody it binds: its lists are not evaluated yet."""
-    if user in PRIVILEGED:
-        return
-    values = [
-        nvpair.get("value")
-        for nvpair in cib.iterfind("configuration/crm_config/cluster_property_set/nvpair")
-        if nvpair.get("name") == "enable-acl"
-    ]
-    if any(lexical.is_true(value) for value in values):
-        raise Refusal(
-            Rc.INSUFFICIENT_PRIV,
-            f"user '{user}': enable-acl is on and access control lists are not evaluated by this "
-            "version, so only root and hacluster may read or change the CIB",
-        )
+def _seen(cib: etree._Element, user: str, evaluate: XPathEvaluator) -> etree._Element:
+    """What a bound user may see; raises Refusal where that is nothing."""
+    seen = acl.visible(cib, acl.access(cib, user, evaluate))
+    if seen is None:
+        raise Refusal(Rc.INSUFFICIENT_PRIV, f"user '{user}' may see nothing of the CIB")
+    return seen
 
 
 # Queries
@@ -306,6 +303,9 @@ def _first_or_new(
 
 def _replaced(tree: etree._Element, request: Request, target: etree._Element) -> etree._Element:
     given = _given(request)
+    if given.tag == "cib" and target is not tree and request.section is not None:
+        inside = document.section(given, request.section)
+        given = given if inside is None else inside
     if given.tag != "cib":
         editing.replace(target, given, exact=request.xpath is not None)
         return tree

@@ -13,7 +13,7 @@ from typing import TextIO
 from cli.command_line import CommandError, CommandLine, Option, Takes, parse
 from cli.exits import Exit
 from cli.reply import COMMON_OPTIONS, Reply, help_or_version, read_text
-from cli.source import CLUSTER_USERS, Answer, open_source
+from cli.source import Answer, acting_user, open_source
 from cli.streams import run_tool
 
 TOOL = "cibadmin"
@@ -56,6 +56,8 @@ OPTIONS = (
     Option("xml-pipe", "p", Takes.NOTHING, "", "Take XML from standard input", _DATA),
     Option("force", "f", Takes.NOTHING, "", "Do it although it is dangerous", _MORE),
     Option("timeout", "t", Takes.VALUE, "SECONDS", "How long to wait for the cluster", _MORE),
+    Option("show-access", "S", Takes.OPTIONAL, "FORM",
+           "With -Q and -U: what that user may do, as color, text or namespace", _MORE),
     Option("user", "U", Takes.VALUE, "USER", "With the rights of this user", _MORE),
     Option("sync-call", "s", Takes.NOTHING, "", "Wait until the change is everywhere", _MORE),
     Option("local", "l", Takes.NOTHING, "", "Accepted; queries are always local", _MORE),
@@ -144,7 +146,7 @@ def _run(line: CommandLine, reply: Reply, env: Mapping[str, str], stdin: TextIO)
     if command in _DANGEROUS and not line.has("force"):
         raise CommandError(Exit.UNSAFE, DANGER)
     if line.has("show-access"):
-        raise CommandError(Exit.UNIMPLEMENT_FEATURE, "--show-access is not available")
+        return _show_access(command, line, reply, env, stdin)
     if command in _LOCAL:
         return _local(command, line, reply, stdin)
     return _perform(command, line, reply, env, stdin)
@@ -200,7 +202,7 @@ def _perform(
         no_children=line.has("no-children"),
         paths_only=line.has("node-path") and xpath is not None,
         force=line.has("force"),
-        user=_user(line, env),
+        user=acting_user(env, line.value("user")),
         client=TOOL,
     )
     answer = open_source(env, stdin).perform(request)
@@ -211,17 +213,24 @@ def _perform(
     return answer.rc
 
 
-def _user(line: CommandLine, env: Mapping[str, str]) -> str:
-    """Whose rights count: only root and the cluster's user may name somebody else."""
-    import os
-    import pwd
+def _show_access(
+    command: str, line: CommandLine, reply: Reply, env: Mapping[str, str], stdin: TextIO
+) -> Exit:
+    """The whole CIB with the rights of a user; for those whom no list binds."""
+    from cib.document import parse as parse_document
+    from cib.operations import Call, Request
+    from cli.access_show import show
 
-    named = line.value("user") or env.get("CIB_user")
-    try:
-        own = pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        own = str(os.geteuid())
-    return named if named and own in CLUSTER_USERS else own
+    user = line.value("user")
+    if command != "query" or user is None:
+        raise CommandError(Exit.USAGE, "--show-access needs --query and --user")
+    answer = open_source(env, stdin).perform(Request(Call.QUERY, client=TOOL))
+    if answer.rc is not Exit.OK or answer.xml is None:
+        _refused(answer, reply, verbose=line.has("verbose"))
+        return answer.rc
+    form = line.value("show-access") or ("color" if sys.stdout.isatty() else "text")
+    reply.show("output", show(parse_document(answer.xml), user, form))
+    return Exit.OK
 
 
 def _refused(answer: Answer, reply: Reply, *, verbose: bool) -> None:

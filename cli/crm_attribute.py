@@ -86,7 +86,7 @@ def _run(line: CommandLine, reply: Reply, env: Mapping[str, str], stdin: TextIO)
             return _query(line, reply, store, place, wanted)
         if command == "delete":
             return _delete(reply, store, place, wanted)
-        return _update(line, store, place, wanted)
+        return _update(line, reply, store, place, wanted)
     except Ambiguous as problem:
         raise _choose(problem, reply) from problem
 
@@ -194,11 +194,19 @@ def _delete(reply: Reply, store: Store, place: Place, wanted: Wanted) -> Exit:
     return Exit.OK
 
 
-def _update(line: CommandLine, store: Store, place: Place, wanted: Wanted) -> Exit:
+def _update(line: CommandLine, reply: Reply, store: Store, place: Place, wanted: Wanted) -> Exit:
+    from cli.attribute.store import ChangeDenied
+
     value = line.value("update") or ""
     if wanted.pattern is None:
         assert wanted.name is not None
-        store.put(place, wanted.name, value, wanted)
+        try:
+            store.put(place, wanted.name, value, wanted)
+        except ChangeDenied:
+            where = f"section={place.section}, set={wanted.set_id or '<null>'}"
+            text = f"Error setting {wanted.name}={value} ({where}): Permission denied"
+            reply.error(text, named=False)
+            raise
         return Exit.OK
     for pair in store.find(place, wanted):
         held = pair.getparent()

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
@@ -75,13 +76,37 @@ def open_source(env: Mapping[str, str], stdin: TextIO, file: str | None = None) 
                 f"Could not access shadow instance '{env['CIB_shadow']}': "
                 "No such file or directory",
             )
-        return FileSource(path)
+        return FileSource(path, env)
     named = file or env.get("CIB_file")
     if named == "-":
-        return TextSource(stdin.read(), "standard input")
+        return TextSource(stdin.read(), "standard input", env)
     if named:
-        return FileSource(Path(named))
+        return FileSource(Path(named), env)
     return LiveSource(env)
+
+
+def acting_user(env: Mapping[str, str], named: str | None = None) -> str:
+    """Whose rights count: only root and the cluster's user may name somebody else."""
+    import pwd
+
+    wanted = named or env.get("CIB_user")
+    try:
+        own = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        own = str(os.geteuid())
+    return wanted if wanted and own in CLUSTER_USERS else own
+
+
+def _worked(root: etree._Element, request: Request, env: Mapping[str, str]) -> Outcome:
+    """The outcome of a request on a document, by the rights of who acts."""
+    if not request.user:
+        request = replace(request, user=acting_user(env))
+    outcome = _work(root, request)
+    traced = env.get("PCMK_trace_functions", "").split(",")
+    for line in outcome.trace:
+        if line.split(" ")[0] in traced:
+            sys.stderr.write(f"{line}\n")
+    return outcome
 
 
 def _work(root: etree._Element, request: Request) -> Outcome:
@@ -118,8 +143,9 @@ def parse_cib(data: bytes | str, name: str) -> etree._Element:
 class TextSource:
     """A CIB in memory; changes last as long as the tool runs."""
 
-    def __init__(self, text: str, name: str) -> None:
+    def __init__(self, text: str, name: str, env: Mapping[str, str] | None = None) -> None:
         self.name = name
+        self._env = env or {}
         self._root: etree._Element | None = None
         self._text = text
 
@@ -127,7 +153,7 @@ class TextSource:
         """Carry out one request in memory."""
         if self._root is None:
             self._root = parse_cib(self._text, self.name)
-        outcome = _work(self._root, request)
+        outcome = _worked(self._root, request, self._env)
         self._root = outcome.cib
         return _answer(outcome)
 
@@ -135,8 +161,9 @@ class TextSource:
 class FileSource:
     """A CIB in a file; read for each request, written back in one step if it changed."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, env: Mapping[str, str] | None = None) -> None:
         self.path = path
+        self._env = env or {}
         self.name = str(path)
 
     def read(self) -> etree._Element:
@@ -152,7 +179,7 @@ class FileSource:
 
     def perform(self, request: Request) -> Answer:
         """Carry out one request on the file."""
-        outcome = _work(self.read(), request)
+        outcome = _worked(self.read(), request, self._env)
         if outcome.changed:
             from cib import document
 

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from lxml import etree
 
 
+DENIED = "Error performing operation: Permission denied"
+"""What access control's refusal is called."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which attributes are meant; `pattern` is a regular expression searched in names."""
@@ -54,6 +58,10 @@ class Wanted:
         )
 
 
+class ChangeDenied(CommandError):
+    """Access control does not let this user make the change."""
+
+
 class Ambiguous(CommandError):
     """Several pairs have the name; `pairs` are their values and ids."""
 
@@ -82,6 +90,8 @@ class Store:
         from cib.operations import Call, Request
 
         answer = self.source.perform(Request(Call.QUERY, client=self.client))
+        if answer.rc is Exit.INSUFFICIENT_PRIV:
+            raise CommandError(answer.rc, DENIED)
         if answer.rc is not Exit.OK or answer.xml is None:
             raise CommandError(answer.rc, answer.error or answer.rc.words)
         return parse(answer.xml, self.source.name)
@@ -165,6 +175,8 @@ class Store:
             client=self.client,
         )
         answer = self.source.perform(request)
+        if answer.rc is Exit.INSUFFICIENT_PRIV:
+            raise ChangeDenied(answer.rc, DENIED)
         if answer.rc is not Exit.OK:
             raise CommandError(
                 answer.rc, "; ".join(answer.problems) or answer.error or answer.rc.words

@@ -52,6 +52,9 @@ class Context:
         from cib.operations import Call, Request
 
         answer = self.source.perform(Request(Call.QUERY, client=TOOL))
+        if answer.rc is Exit.INSUFFICIENT_PRIV:
+            self.reply.error("Could not obtain the current CIB: Permission denied", named=False)
+            raise CommandError(answer.rc, PERFORMING + answer.rc.words)
         if answer.rc is not Exit.OK or answer.xml is None:
             raise CommandError(answer.rc, answer.error or answer.rc.words)
         return parse(answer.xml, self.source.name)

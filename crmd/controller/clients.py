@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cib.acl import PRIVILEGED
 from crmd.controller.core import Core
 from crmd.controller.events import ClientRequest, Notify, Reply
 from crmd.controller.messages import Answer, Forward
@@ -85,11 +86,16 @@ class Clients:
                 events = [e for e in self.fence_events if node in (None, e.get("target"))]
                 return {"ok": True, "events": events}
             case _:
-                return self._query(event.payload["request"])
+                return self._query(event.payload["request"], event.user)
 
-    def _query(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Reading is answered from our own copy; `in_sync` says whether it follows a DC's."""
+    def _query(self, request: Mapping[str, Any], user: str) -> dict[str, Any]:
+        """Reading is answered from our own copy; `in_sync` says whether it follows a DC's.
+
+        Whom access control binds cannot name somebody else.
+        """
         core = self.core
+        if user not in PRIVILEGED:
+            request = {**request, "user": user}
         try:
             outcome = query(core.replica.root, request, core.evaluate)
         except EditError as e:
