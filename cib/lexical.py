@@ -63,6 +63,8 @@ def parse_integer(text: str | None, default: int = 0) -> int:
     """The integer that `text` begins with, or `default`."""
     if text is None:
         return default
+    if text.isdigit() and text.isascii():
+        return int(text)
     number = scores.leading_integer(text)
     return default if number is None else number
 

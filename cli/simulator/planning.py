@@ -16,7 +16,7 @@ from crmd.scheduler.act.replay import replay
 from crmd.scheduler.assign import apply_criteria
 from crmd.scheduler.graph_dot import to_dot
 from crmd.scheduler.graph_xml import to_exp_xml
-from crmd.scheduler.pipeline import run_on
+from crmd.scheduler.pipeline import collector_paused, run_on
 from crmd.scheduler.transition import Decision, Transition
 from crmd.scheduler.unpack import unpack_constraints, unpack_status
 
@@ -28,7 +28,15 @@ def unpack(
 
     Failures in it change scores already: `explain` is told.
     """
-    return unpack_status(copy.deepcopy(root), now, explain)
+    return unpack_own(copy.deepcopy(root), now, explain)
+
+
+def unpack_own(
+    root: etree._Element, now: float, explain: model.Recorder | None = None
+) -> model.Cluster:
+    """The same for a document that nobody else needs: it is changed."""
+    with collector_paused():
+        return unpack_status(root, now, explain)
 
 
 STATUS_PHASE = 2
@@ -41,8 +49,6 @@ def status_messages(root: etree._Element, now: float) -> list[str]:
     Works on a state of its own, since carrying out requests leaves traces in it.
     """
     cluster = unpack(root, now)
-    if not cluster.unfencing_in_use:
-        return []
     cluster.requests = [r for r in cluster.requests if r.phase <= STATUS_PHASE]
     actions = Actions(cluster, sanitized=True)
     replay(actions)

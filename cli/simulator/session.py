@@ -93,11 +93,11 @@ class Session:
 
     def _unpack(self) -> Cluster:
         now = self._now()[0]
-        if not self.request.quiet:
-            for text in status_messages(self.root, now):
-                self.report.message(text)
         self.terms = Terms() if self.request.explain is not None else None
         cluster = unpack(self.root, now, self.terms)
+        if cluster.unfencing_in_use and not self.request.quiet:
+            for text in status_messages(self.root, now):
+                self.report.message(text)
         if self.log is not None:
             for line in diagnostics(cluster):
                 self.log(line)

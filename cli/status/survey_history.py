@@ -6,7 +6,7 @@ Facts: scheduler-2-actions.md section 17.8, cli.md section 5.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from cli.status import model as m
@@ -86,7 +86,7 @@ def _number(text: str | None) -> int | None:
         return None
 
 
-def operation_of(attrs: dict[str, str]) -> m.Operation:
+def operation_of(attrs: Mapping[str, str]) -> m.Operation:
     """One history entry from its attributes."""
     task = attrs.get("operation", "")
     interval_ms = _number(attrs.get("interval")) or 0

@@ -5,6 +5,8 @@ Source: scheduler-2-actions.md sections 13.6 and 13.7.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from crmd.scheduler.act.action import Action, Plan
 from crmd.scheduler.act.definition import interval_of
 from crmd.scheduler.act.names import notify_key, op_key
@@ -75,8 +77,18 @@ def _root_attributes(plan: Plan) -> tuple[tuple[str, str], ...]:
 
 
 class _Maker:
+    """Equal pairs and references are made once: a large graph says the same things often."""
+
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self._pairs: dict[tuple[str, str], tuple[str, str]] = {}
+        self._references: dict[int, ResourceRef] = {}
+
+    def _reference(self, rsc: Resource) -> ResourceRef:
+        found = self._references.get(rsc.index)
+        if found is None:
+            found = self._references[rsc.index] = _reference(rsc)
+        return found
 
     def make(self, action: Action) -> GraphAction:
         kind, mode = _kind(action)
@@ -99,7 +111,7 @@ class _Maker:
             router_node=_router(action) if with_node else None,
             mode=mode,
             shutdown_lock=_shutdown_lock(action) if with_node else None,
-            resource=None if pseudo or action.rsc is None else _reference(action.rsc),
+            resource=None if pseudo or action.rsc is None else self._reference(action.rsc),
             attributes=self._attributes(action),
             downed=self._downed(action) if with_node else (),
             maintenance=self._maintenance(action),
@@ -135,7 +147,8 @@ class _Maker:
                 table["CRM_meta_physical_host"] = host.name
         if rsc is None and action.task not in ("stonith", "do_shutdown"):
             table.pop("crm_feature_set")
-        return tuple(sorted(table.items()))
+        once = self._pairs.setdefault
+        return tuple([once(pair, pair) for pair in sorted(table.items())])
 
     # ---- nodes that go down -------------------------------------------------------------------
 
@@ -175,6 +188,7 @@ class _Maker:
         return tuple((n.id, "1" if n.maintenance else "0") for n in nodes)
 
 
+@lru_cache(maxsize=4096)
 def meta_name(name: str) -> str | None:
     """Attribute name under which a meta value is written; None: not written."""
     if "#" in name or ":" in name:

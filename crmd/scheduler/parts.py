@@ -6,6 +6,7 @@ names too.  Not here: any rule.  Facts: scheduler-1-assignment.md sections 0.2, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING
@@ -89,7 +90,8 @@ class HistoryEntry:
     transition_uuid: str
     changed_at: int
     """`last-rc-change`, seconds since the epoch, -1 when absent."""
-    attrs: dict[str, str]
+    attrs: Mapping[str, str]
+    """All attributes, looked up in the document when asked for."""
 
     @property
     def is_probe(self) -> bool:
@@ -102,7 +104,8 @@ class ResourceHistory:
 
     id: str
     node: Node
-    attrs: dict[str, str]
+    attrs: Mapping[str, str]
+    """All attributes, looked up in the document when asked for."""
     entries: list[HistoryEntry]
     resource: Resource | None = None
     """What the entry was found to belong to while status was read (None: nothing)."""

@@ -118,6 +118,7 @@ class SimulatedCib:
         status = root.find("status")
         self.status = status if status is not None else etree.SubElement(root, "status")
         self._states: dict[str, Element] = {}
+        self._histories: dict[Element, dict[str, list[Element]]] = {}
         for state in self.status.iterchildren("node_state"):
             self._states.setdefault(state.get("uname", state.get("id", "")), state)
 
@@ -337,9 +338,8 @@ class SimulatedCib:
             )
         return block
 
-    @staticmethod
     def _resource_history(
-        state: Element, shown: str, configured: str, described: Mapping[str, str]
+        self, state: Element, shown: str, configured: str, described: Mapping[str, str]
     ) -> Element:
         lrm = state.find("lrm")
         if lrm is None:
@@ -347,11 +347,23 @@ class SimulatedCib:
         resources = lrm.find("lrm_resources")
         if resources is None:
             resources = etree.SubElement(lrm, "lrm_resources")
+        by_id = self._histories_by_id(resources)
         for name in dict.fromkeys((shown, configured)):
-            entries = [e for e in resources.iterchildren("lrm_resource") if e.get("id") == name]
+            entries = by_id.get(name, ())
             if len(entries) == 1:
                 return entries[0]
-        return etree.SubElement(resources, "lrm_resource", {"id": configured, **described})
+        made = etree.SubElement(resources, "lrm_resource", {"id": configured, **described})
+        by_id.setdefault(configured, []).append(made)
+        return made
+
+    def _histories_by_id(self, resources: Element) -> dict[str, list[Element]]:
+        """The entries of an `lrm_resources`; only `_resource_history` adds to it meanwhile."""
+        found = self._histories.get(resources)
+        if found is None:
+            found = self._histories[resources] = {}
+            for entry in resources.iterchildren("lrm_resource"):
+                found.setdefault(entry.get("id", ""), []).append(entry)
+        return found
 
     def _record(
         self,

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from crmd.scheduler.act.names import op_key
 from crmd.scheduler.model import Cluster, HistoryEntry, Node, Resource
 from crmd.scheduler.order.flags import OPTIONAL, PSEUDO, RUNNABLE
 
@@ -95,6 +96,8 @@ class ResourceActions:
 
     all: list[Action] = field(default_factory=list)
     by_key: dict[str, list[Action]] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
+    """Task -> its key with interval 0, made once."""
 
 
 @dataclass(slots=True, eq=False)
@@ -128,6 +131,14 @@ class Plan:
         found = self.ops.get(rsc.index)
         if found is None:
             found = self.ops[rsc.index] = ResourceActions()
+        return found
+
+    def key(self, rsc: Resource, task: str) -> str:
+        """K(rsc, task, 0): one string for all nodes."""
+        keys = self.of(rsc).keys
+        found = keys.get(task)
+        if found is None:
+            found = keys[task] = op_key(rsc.id, task)
         return found
 
     # ---- lookup (3.2) -------------------------------------------------------------------------

@@ -48,7 +48,8 @@ def op(
     plan: Plan, rsc: Resource, task: str, node: Node | None, *, optional: bool, interval: int = 0
 ) -> Action:
     """`action` with the ordinary key of a task."""
-    return action(plan, rsc, op_key(rsc.id, task, interval), task, node, optional=optional)
+    key = op_key(rsc.id, task, interval) if interval else plan.key(rsc, task)
+    return action(plan, rsc, key, task, node, optional=optional)
 
 
 def _new(

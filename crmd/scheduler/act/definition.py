@@ -66,5 +66,7 @@ def evaluate_extra(plan: Plan, act: Action) -> None:
     if config is None:
         return
     attributes = plan.cluster.attributes
+    if not attributes.blocks(config.element, "instance_attributes"):
+        return
     given = attributes.given(node_attributes=node.attrs)
     attributes.merge(config.element, "instance_attributes", act.extra, given)

@@ -140,8 +140,8 @@ def _probe_primitive(plan: Plan, rsc: Resource, node: Node) -> bool:
     flags = ORD
     if not act.flags & RUNNABLE and not target.active_on:
         flags |= BLOCK
-    order_action_key(plan, act, target, op_key(target.id, "start"), flags)
-    order_action_key(plan, act, target, op_key(rsc.id, "reload-agent"), ORD)
+    order_action_key(plan, act, target, plan.key(target, "start"), flags)
+    order_action_key(plan, act, target, plan.key(rsc, "reload-agent"), ORD)
     return True
 
 

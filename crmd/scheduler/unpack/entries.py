@@ -5,6 +5,9 @@ Facts: scheduler-1-assignment.md 12.7, 12.9, 12.14.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import cast
+
 from lxml import etree
 
 from cib.lexical import parse_integer, parse_transition_key
@@ -13,7 +16,7 @@ from crmd.scheduler.model import HistoryEntry, Node, ResourceHistory
 
 def parse_entry(element: etree._Element) -> HistoryEntry:
     """One `lrm_rsc_op`; numbers that are absent or no numbers are -1 (rc and status -999)."""
-    attrs = {str(k): str(v) for k, v in element.attrib.items()}
+    attrs = cast("Mapping[str, str]", element.attrib)
     key = parse_transition_key(attrs.get("transition-key", ""))
     return HistoryEntry(
         id=attrs.get("id", ""),
@@ -38,7 +41,7 @@ def parse_histories(state: etree._Element, node: Node) -> list[ResourceHistory]:
             for element in resources.iterchildren("lrm_resource"):
                 rsc_id = element.get("id")
                 if rsc_id is not None:
-                    attrs = {str(k): str(v) for k, v in element.attrib.items()}
+                    attrs = cast("Mapping[str, str]", element.attrib)
                     entries = [parse_entry(op) for op in element.iterchildren("lrm_rsc_op")]
                     found.append(ResourceHistory(rsc_id, node, attrs, entries))
     return found

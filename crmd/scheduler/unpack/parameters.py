@@ -5,8 +5,13 @@ Facts: scheduler-1-assignment.md 7.5.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from crmd.scheduler.model import Cluster, Node, Resource
 from crmd.scheduler.unpack.attributes import Agent
+
+if TYPE_CHECKING:
+    from lxml import etree
 
 
 def agent(rsc: Resource) -> Agent:
@@ -23,11 +28,20 @@ def parameters(cluster: Cluster, rsc: Resource, node: Node | None) -> dict[str, 
     key = (owner, -1 if node is None else node.index)
     found = cluster.parameters.get(key)
     if found is None:
-        found = {}
-        given = cluster.attributes.given(node_attributes=None if node is None else node.attrs)
-        at: Resource | None = rsc
-        while at is not None:
-            cluster.attributes.merge(at.element, "instance_attributes", found, given)
-            at = at.parent
-        cluster.parameters[key] = found
+        found = cluster.parameters[key] = {}
+        attributes = cluster.attributes
+        chain = _with_ancestors(rsc)
+        if any(attributes.blocks(element, "instance_attributes") for element in chain):
+            given = attributes.given(node_attributes=None if node is None else node.attrs)
+            for element in chain:
+                attributes.merge(element, "instance_attributes", found, given)
     return found
+
+
+def _with_ancestors(rsc: Resource) -> list[etree._Element | None]:
+    elements = []
+    at: Resource | None = rsc
+    while at is not None:
+        elements.append(at.element)
+        at = at.parent
+    return elements

@@ -21,7 +21,7 @@ from crmd.scheduler.unpack.resources import (
 
 def add_removed(cluster: Cluster, history: ResourceHistory, node: Node) -> Resource:
     """Make a resource of a history entry nobody is configured for."""
-    element = etree.Element("primitive", history.attrs)
+    element = etree.Element("primitive", dict(history.attrs))
     rsc = new_resource(cluster, history.id, Variant.PRIMITIVE, element, None)
     read_common(cluster, rsc)
     if rsc.fence_device:
