@@ -1,0 +1,149 @@
+"""Moving groups between living nodes: standby, failback, and what was acquired at the start.
+
+Source: heartbeat-v1.md sections 8 (rules 2 to 6, 8) and 9.  Functions on `State`; effects are
+returned.
+"""
+
+from __future__ import annotations
+
+from crmd.haresources.claims import Claim, claim_of
+from crmd.haresources.standby import Turn
+from crmd.haresources.takeover_events import Effect, Say
+from crmd.haresources.takeover_state import Peer, Phase, State
+from crmd.haresources.work import Purpose, Work, gives, takes
+
+LOOK_AGAIN_S = 1.0
+
+
+def request(s: State, which: Claim, now: float) -> list[Effect]:
+    """We want to give `which` to another node."""
+    if not s.standby.is_idle:
+        return [Say("WARN", s.standby.busy_text(s.me, now))]
+    flux = s.flux
+    if not flux and not any(not peer.gave_up for peer in s.living):
+        flux = "No other node lives."
+    if flux:
+        return [Say("WARN", f"standby message [me] from {s.me} ignored. {flux}")]
+    return s.standby.request(which, now)
+
+
+def asked(s: State, peer: Peer, info: str, word: str | None, now: float) -> list[Effect]:
+    """A message of the handshake."""
+    which, turn = claim_of(word), s.standby.turn
+    if which is None or which is Claim.NONE:
+        return [Say("ERROR", f"standby message [{info}] from {peer.name} names no resources")]
+    if info == "me":
+        return _wants(s, peer, which, now)
+    if info == "other" and turn is Turn.ME:
+        return _give(s, peer, now)
+    if info == "done" and turn is Turn.OTHER and peer.name == s.standby.peer:
+        mine = s.standby.which.mirrored
+        said: list[Effect] = [Say("info", f"acquire {mine.word} HA resources (standby).")]
+        return said + list(s.work.add(Work(Purpose.TAKE, takes(s.keys(mine)), mine)))
+    if info == "done" and turn is Turn.DONE and peer.name == s.standby.peer:
+        text = f"Other node completed standby takeover of {s.standby.which.word} resources."
+        s.standby.reset()
+        return [Say("info", text), s.resource(stable=True)]
+    text = f"Ignored standby message '{info}' from {peer.name} in state {turn.value}"
+    return [Say("ERROR", text)]
+
+
+def _wants(s: State, peer: Peer, which: Claim, now: float) -> list[Effect]:
+    if not s.standby.is_idle:
+        return [Say("WARN", s.standby.busy_text(peer.name, now))]
+    said: list[Effect] = [Say("info", f"{peer.name} wants to go standby [{which.word}]")]
+    flux = s.flux
+    if flux:
+        return [*said, Say("WARN", f"standby message [me] from {peer.name} ignored. {flux}")]
+    if not s.am_taker(peer.name):
+        return said
+    peer.is_stable = False
+    return said + s.standby.granted(peer.name, which, now)
+
+
+def _give(s: State, peer: Peer, now: float) -> list[Effect]:
+    which = s.standby.which
+    out = s.standby.answered(peer.name, now)
+    peer.is_stable = False
+    s.i_hold &= ~which
+    if Claim.FOREIGN in which:
+        s.needs_failback = False
+    out.append(s.resource(stable=False, info="standby"))
+    out.append(Say("info", f"give up {which.word} HA resources (standby)."))
+    return out + list(s.work.add(Work(Purpose.GIVE, gives(s.active_keys(which)), which)))
+
+
+def given(s: State, work: Work, now: float) -> list[Effect]:
+    """What was offered in a standby is released."""
+    if s.standby.turn is not Turn.ME:
+        # the other node died meanwhile: it never heard that it may start, so that we may
+        s.i_hold |= work.claim
+        return list(s.work.add(Work(Purpose.RETRY, takes(s.keys(work.claim)), work.claim)))
+    peer = s.peer(s.standby.peer)
+    peer.claim = (peer.claim or Claim.NONE) | work.claim.mirrored
+    text = f"{work.claim.word} HA resource release completed (standby)."
+    return [Say("info", text), *s.standby.released(now)]
+
+
+def taken(s: State, work: Work) -> list[Effect]:
+    """What was offered to us in a standby is started."""
+    s.i_hold |= work.claim
+    text = f"{work.claim.word} HA resource acquisition completed (standby)."
+    out: list[Effect] = [Say("info", text)]
+    if s.standby.turn is Turn.OTHER:
+        out += s.standby.taken()
+    return [*out, s.resource(stable=True)]
+
+
+def consider_failback(s: State, now: float) -> list[Effect]:
+    """auto_failback on: what we hold of a returned node goes back to it."""
+    s.timers.pop("failback", None)
+    if not s.needs_failback or Claim.FOREIGN not in s.i_hold:
+        return []
+    if not any(peer.is_stable and not peer.gave_up for peer in s.living):
+        return []
+    s.timers["failback"] = now + LOOK_AGAIN_S
+    if s.flux or not s.standby.is_idle:
+        return []
+    return s.standby.request(Claim.FOREIGN, now)
+
+
+# --- the start ----------------------------------------------------------------------------------
+
+
+def acquire_own(s: State, reason: str = "") -> list[Effect]:
+    """Take the local groups; `reason` ends the initial acquisition, if that is not told yet."""
+    s.i_hold |= Claim.LOCAL
+    out: list[Effect] = [*(s.first_time("local", reason) if reason else [])]
+    return [*out, *s.work.add(Work(Purpose.OWN, takes(s.keys(Claim.LOCAL)), Claim.LOCAL))]
+
+
+def transition_over(s: State, text: str, now: float) -> list[Effect]:
+    """The claims of all are known: take what is ours and nobody holds."""
+    s.timers.pop("transition", None)
+    out: list[Effect] = [Say("info", text)]
+    wanted, s.wanted = s.wanted, Claim.NONE
+    s.phase = Phase.STABLE
+    elsewhere = s.held_elsewhere()
+    own: list[Effect] = []
+    if Claim.LOCAL not in elsewhere | s.i_hold:
+        own = acquire_own(s)
+    else:
+        out.append(Say("info", "Local Resource acquisition completed. (none)"))
+    if wanted & Claim.FOREIGN & ~elsewhere & ~s.i_hold:
+        s.i_hold |= Claim.FOREIGN
+        own += s.work.add(Work(Purpose.RETRY, takes(s.keys(Claim.FOREIGN)), Claim.FOREIGN))
+    out += s.first_time("foreign", "T_RESOURCES(them)")
+    return [*out, s.resource(stable=True), *own, *consider_failback(s, now)]
+
+
+def look_whether_settled(s: State, now: float) -> list[Effect]:
+    """All living peers are starting like us and have said that they hold nothing: no need to wait.
+
+    The original waits 10 s here (rule 4).
+    """
+    if s.phase is not Phase.RECEIVED:
+        return []
+    if all(p.claim is Claim.NONE and p.is_starting and not p.is_stable for p in s.living):
+        return transition_over(s, "local resource transition completed.", now)
+    return []

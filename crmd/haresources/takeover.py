@@ -1,0 +1,340 @@
+"""The v1 resource protocol of `auto_failback on` and `off`, as one machine.
+
+`step(event, now) -> effects`; `deadline()` names the next useful Tick.  No I/O, no clock; the
+daemon is crmd/daemon/haresourcesd.py.  Source: heartbeat-v1.md sections 8 to 10 and 18.  On the
+wire it behaves as the original did in the recorded packets (tests/haresources/test_replay.py);
+where the original is weak and the peer does not mind, ours differs:
+
+- two nodes that start together do not wait 10 s once both have said that they hold nothing;
+- a failed stop never says `done`: this node reboots, the peer takes over after its death;
+- a group that did not start and finds no taker is tried again here (18.20);
+- after a healed split each node goes back to what it held before, nobody releases everything;
+- after a stall this node lets go first and asks then;
+- where both say for 5 s that they hold the same half, the one that is not its home lets go;
+- where three nodes live, one of them takes over, the first in ha.cf (18.16);
+- `hb_takeover failback` moves what its name says (18.24).
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from crmd.haresources import moves, partings
+from crmd.haresources import takeover_events as ev
+from crmd.haresources.claims import Claim, Group, claim_of, standby_set
+from crmd.haresources.takeover_events import Effect, Say, Send
+from crmd.haresources.takeover_state import STARTING, Peer, Phase, State
+from crmd.haresources.work import Purpose, Work, gives, takes
+
+TRANSITION_S = 10.0
+GIVE_UP_S = 30.0
+CONFLICT_S = 5.0
+
+
+class TakeOverMachine:
+    """One node's share of the protocol."""
+
+    def __init__(self, me: str, groups: tuple[Group, ...], policy: ev.Policy) -> None:
+        self.state = State(me, groups, policy)
+
+    # --- the face -------------------------------------------------------------------------------
+
+    def step(self, event: ev.Event, now: float) -> list[Effect]:
+        """Take one event; `now` is monotonic seconds."""
+        s = self.state
+        out = self._step(event, now)
+        out += self._ripe(now)
+        keep = ev.Keep(s.i_hold, tuple(sorted(s.work.active)), s.needs_failback)
+        if keep != s.kept and s.phase is not Phase.ENDED:
+            s.kept = keep
+            first_run = next((i for i, e in enumerate(out) if isinstance(e, ev.Run)), len(out))
+            out.insert(first_run, keep)
+        return out
+
+    def deadline(self) -> float | None:
+        """Absolute time of the next useful Tick."""
+        s = self.state
+        times = [*s.timers.values()]
+        times += [at for at in (s.standby.until, s.deaths.deadline()) if at is not None]
+        return min(times, default=None)
+
+    def _step(self, event: ev.Event, now: float) -> list[Effect]:
+        s = self.state
+        if s.phase is Phase.ENDED:
+            return []
+        match event:
+            case ev.Begin():
+                return self._begin(event, now)
+            case ev.PeerHeard(node, generation):
+                return partings.heard(s, s.peer(node), generation, now)
+            case ev.PeerGone(node, why):
+                return partings.gone(s, s.peer(node), why, now)
+            case ev.PeerKind(node, is_ours):
+                s.peer(node).is_ours = is_ours
+            case ev.Said():
+                return self._said(s.peer(event.origin), event, now)
+            case ev.Done():
+                return self._done(event, now)
+            case ev.Fenced(node):
+                ready, out = s.deaths.fenced(event, now)
+                return out + (partings.take_over(s, s.peer(node)) if ready else [])
+            case ev.GoStandby(which):
+                return moves.request(s, which, now)
+            case ev.TakeOver(word):
+                sent = "local" if word == "failback" else word
+                return [Send((("t", "hb_takeover"), ("rsc_hold", sent)))]
+            case ev.Stalled(gap_s):
+                return partings.stalled(s, gap_s)
+            case ev.NewGroups(groups):
+                s.groups = groups
+                return [Say("info", f"haresources was read again: {len(groups)} groups")]
+            case ev.Shutdown():
+                s.is_leaving = True
+            case ev.HandOver():
+                s.is_leaving = s.hands_over = True
+            case ev.Tick():
+                pass
+            case _:
+                assert_never(event)
+        return []
+
+    # --- start ----------------------------------------------------------------------------------
+
+    def _begin(self, event: ev.Begin, now: float) -> list[Effect]:
+        s = self.state
+        for name, alive, generation in event.peers:
+            s.peer(name).alive, s.peer(name).generation = alive, generation
+        s.i_hold, s.work.active = event.kept, set(event.running)
+        s.needs_failback = event.needs_failback
+        s.phase, s.was_heard = Phase.STARTING, bool(s.living)
+        out: list[Effect] = [STARTING]
+        left = [key for key in s.active_keys() if key not in s.keys(event.kept)]
+        if left:
+            out += s.work.add(Work(Purpose.LEFTOVER, gives(left)))
+        if event.kept:  # a former run may have ended in the middle of starting them
+            out += s.work.add(Work(Purpose.RETRY, takes(s.keys(event.kept)), event.kept))
+        for name, alive, _ in sorted(event.peers):
+            if alive is False:
+                out += partings.gone(s, s.peer(name), "silent", now)
+        if not s.peers:
+            s.phase = Phase.STABLE
+            out += moves.acquire_own(s, "status")
+        return out
+
+    # --- messages -------------------------------------------------------------------------------
+
+    def _said(self, peer: Peer, said: ev.Said, now: float) -> list[Effect]:
+        s = self.state
+        match said.type:
+            case "starting":
+                return self._peer_starts(peer)
+            case "resource":
+                return self._claims(peer, said, now)
+            case "ask_resources":
+                info = said.get("info") or ""
+                return moves.asked(s, peer, info, said.get("rsc_hold"), now)
+            case "hb_takeover":
+                which = standby_set(said.get("rsc_hold") or "all")
+                if which is None:
+                    return [Say("ERROR", f"hb_takeover from {peer.name} names no resources")]
+                return moves.request(s, which.mirrored, now)
+            case "shutdone":
+                return partings.shut_down(s, peer)
+            case "ip-request":
+                text = f"{peer.name} asks by ip-request: its auto_failback is legacy, ours is not"
+                return [Say("ERROR", text)]
+        return []
+
+    def _peer_starts(self, peer: Peer) -> list[Effect]:
+        s = self.state
+        peer.is_stable, peer.is_starting = False, True
+        if s.phase is Phase.INIT:
+            return [Say("WARN", f"{peer.name} starts its resources before we are ready")]
+        out: list[Effect] = [s.resource(stable=s.phase is Phase.STABLE)]
+        if s.phase is Phase.STARTING and not s.was_heard:
+            s.was_heard = True
+            out.append(STARTING)
+        return out
+
+    def _claims(self, peer: Peer, said: ev.Said, now: float) -> list[Effect]:
+        s = self.state
+        claim = claim_of(said.get("rsc_hold"))
+        if claim is None:
+            return [Say("ERROR", f"{peer.name} claims '{said.get('rsc_hold')}': ignored")]
+        if said.get("rtype") == "full" or claim is Claim.NONE:
+            peer.claim = claim
+        else:
+            peer.claim = (peer.claim or Claim.NONE) | claim
+        if s.phase is Phase.STARTING:
+            s.phase = Phase.RECEIVED
+            s.timers["transition"] = now + TRANSITION_S
+        was_stable, stable = peer.is_stable, said.get("isstable")
+        if stable is not None:
+            peer.is_stable = stable == "1"
+        out: list[Effect] = []
+        if peer.is_stable and s.phase is Phase.RECEIVED:
+            peer.is_starting = False
+            out.append(s.resource(stable=False))
+            out += moves.transition_over(s, "remote resource transition completed.", now)
+        elif peer.is_stable and s.phase is Phase.STABLE and not was_stable:
+            peer.is_starting = False
+            out.append(Say("info", "remote resource transition completed."))
+            out.append(s.resource(stable=True))
+            out += moves.consider_failback(s, now)
+        else:
+            out += moves.look_whether_settled(s, now)
+        return out + self._audit(peer, now)
+
+    def _audit(self, peer: Peer, now: float) -> list[Effect]:
+        """Both hold the same half: say so, and act if it lasts."""
+        both, timer = self.state.conflict(peer), f"conflict {peer.name}"
+        if not both:
+            self.state.timers.pop(timer, None)
+            return []
+        self.state.timers.setdefault(timer, now + CONFLICT_S)
+        whose = "our" if Claim.LOCAL in both else "foreign"
+        return [Say("ERROR", f"Both machines own {whose} resources!")]
+
+    # --- activities that ended ------------------------------------------------------------------
+
+    def _done(self, done: ev.Done, now: float) -> list[Effect]:
+        s = self.state
+        work = s.work.finish(done)
+        if work is None:
+            return []
+        if done.not_stopped:
+            s.phase = Phase.ENDED
+            return [
+                Say("CRIT", "Resource STOP failure. Reboot required!", "ResourceManager"),
+                ev.SelfFence(f"{', '.join(done.not_stopped)} cannot be stopped"),
+            ]
+        if done.not_started and s.phase is not Phase.SHUTDOWN:
+            s.failed |= set(done.not_started)
+            s.timers["give-up"] = now + GIVE_UP_S
+        out: list[Effect] = []
+        healed_meanwhile = work.purpose is Purpose.MACH_DOWN and work.claim not in s.i_hold
+        if not healed_meanwhile:
+            out = self._follow_up(work, now)
+        elif s.active_keys(work.claim):
+            out += s.work.add(Work(Purpose.HEAL, gives(s.active_keys(work.claim)), work.claim))
+        return [*out, *s.work.go_on()]
+
+    def _follow_up(self, work: Work, now: float) -> list[Effect]:
+        s = self.state
+        match work.purpose:
+            case Purpose.OWN:
+                return [
+                    Say("info", "Local Resource acquisition completed."),
+                    *s.first_time("local", "req_our_resources()"),
+                    s.resource(stable=True, info="req_our_resources()"),
+                ]
+            case Purpose.MACH_DOWN:
+                fields = (("t", "resource"), ("rsc_hold", "foreign"), ("info", "mach_down"))
+                return [
+                    Say("info", f"mach_down takeover complete for node {work.node}.", "mach_down"),
+                    Say("info", "mach_down takeover complete."),
+                    *s.first_time("foreign", "mach_down"),
+                    Send(fields),
+                    *moves.consider_failback(s, now),
+                ]
+            case Purpose.GIVE:
+                return moves.given(s, work, now)
+            case Purpose.TAKE:
+                return moves.taken(s, work)
+            case Purpose.HEAL:
+                return [STARTING] if s.phase is Phase.STARTING else [s.resource(stable=True)]
+            case Purpose.SHUTDOWN:
+                s.phase = Phase.ENDED
+                return [
+                    Say("info", "All HA resources relinquished."),
+                    Send((("t", "shutdone"), ("st", "dead"))),
+                    ev.Keep(Claim.NONE, ()),
+                    ev.Ended(released=True),
+                ]
+            case Purpose.LEFTOVER | Purpose.RETRY | Purpose.ANSWER:
+                return []
+            case _:
+                assert_never(work.purpose)
+
+    # --- time and end ---------------------------------------------------------------------------
+
+    def _ripe(self, now: float) -> list[Effect]:
+        """What time and idleness allow now."""
+        s = self.state
+        if s.phase is Phase.ENDED:
+            return []
+        out: list[Effect] = s.standby.expired(now)
+        ready, said = s.deaths.tick(now)
+        out += said
+        for node in ready:
+            out += partings.take_over(s, s.peer(node))
+        for name in sorted(name for name, at in s.timers.items() if now >= at):
+            del s.timers[name]
+            out += self._timer(name, now)
+        return out + (self._leave() if s.is_leaving else [])
+
+    def _timer(self, name: str, now: float) -> list[Effect]:
+        s = self.state
+        if name == "transition" and s.phase is Phase.RECEIVED:
+            return moves.transition_over(s, "local resource transition completed.", now)
+        if name == "failback":
+            return moves.consider_failback(s, now)
+        if name == "give-up":
+            return self._give_up(now)
+        if name.startswith("conflict "):
+            return self._resolve(s.peer(name.removeprefix("conflict ")), now)
+        return []
+
+    def _give_up(self, now: float) -> list[Effect]:
+        """A group did not start 30 s ago: to the other node, else once more here."""
+        s = self.state
+        failed = [g for g in s.groups if g.key in s.failed and g.key not in s.work.active]
+        s.failed.clear()
+        which = Claim.LOCAL if any(g.home == s.me for g in failed) else Claim.FOREIGN
+        if not failed or s.phase is not Phase.STABLE or which not in s.i_hold:
+            return []
+        s.timers["give-up"] = now + GIVE_UP_S
+        s.failed |= {group.key for group in failed}
+        able = [peer for peer in s.living if peer.is_stable and not peer.gave_up]
+        if able and not s.flux and s.standby.is_idle:
+            said = Say("info", f"Going standby [{which.word}].", "hb_standby")
+            return [said, *moves.request(s, which, now)]
+        if not s.work.is_idle or not s.standby.is_idle:
+            return []
+        keys = [group.key for group in failed]
+        text = f"No other node can take {', '.join(keys)}: trying to start here again."
+        return [Say("WARN", text), *s.work.add(Work(Purpose.RETRY, takes(keys), which))]
+
+    def _resolve(self, peer: Peer, now: float) -> list[Effect]:
+        """Both hold the same half for long: who is not its home lets go."""
+        s = self.state
+        surplus = s.conflict(peer) & Claim.FOREIGN
+        if not surplus:
+            return self._audit(peer, now)
+        s.i_hold &= ~surplus
+        return [
+            Say("CRIT", f"{peer.name} holds its resources too: giving them up here."),
+            s.resource(stable=False),
+            *s.work.add(Work(Purpose.HEAL, gives(s.active_keys(surplus)), surplus)),
+        ]
+
+    def _leave(self) -> list[Effect]:
+        s = self.state
+        if s.phase in (Phase.SHUTDOWN, Phase.ENDED):
+            return []
+        if not (s.work.is_idle and s.standby.is_idle):
+            if s.is_delay_told:
+                return []
+            s.is_delay_told = True
+            return [Say("info", "Shutdown delayed until current resource activity finishes.")]
+        if s.hands_over or s.phase is Phase.INIT:
+            s.phase = Phase.ENDED
+            return [ev.Ended(released=not s.hands_over)]
+        s.phase, s.i_hold = Phase.SHUTDOWN, Claim.NONE
+        s.timers.clear()
+        return [
+            Say("info", "Heartbeat shutdown in progress."),
+            s.resource(stable=False, info="shutdown"),
+            Say("info", "Giving up all HA resources."),
+            *s.work.add(Work(Purpose.SHUTDOWN, gives(s.active_keys()))),
+        ]
