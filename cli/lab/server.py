@@ -28,7 +28,7 @@ from crmd.daemon import ipc
 from crmd.daemon.log import FileSink, PlainLog
 
 PATH = "/sbin:/usr/local/sbin:/usr/sbin:/bin:/usr/bin:/usr/local/bin"
-DAEMON = ("/sbin/pacekeeperd", "--foreground")
+DAEMON = ("/sbin/pacekeeperd", "--foreground", "--manager", "crm")
 
 
 @dataclass(slots=True)

@@ -37,7 +37,7 @@ from crmd.daemon.paths import PathError, Paths
 from crmd.heartbeat import events as ev
 from crmd.heartbeat.node import Identity, Node, QueueFull
 from crmd.heartbeat.settings import Config
-from crmd.messaging import Delivered
+from crmd.messaging import Delivered, PeerUp
 
 REMEMBER_EVERY_S = 5.0
 MAINTAIN_EVERY_S = 1.0
@@ -162,7 +162,10 @@ class Daemon:
             facts = {"node": event.node, "status": event.status}
             self.ha_log.line("info", "status.own" if is_own else "status", facts)
         raw = isinstance(event, ev.RawMessage)
-        self.clients.broadcast(event_frame(event), only_named=isinstance(event, Delivered), raw=raw)
+        frame = event_frame(event)
+        if isinstance(event, PeerUp):
+            frame["kind"] = self.node.peers[event.node].kind.value
+        self.clients.broadcast(frame, only_named=isinstance(event, Delivered), raw=raw)
 
     def _narrate(self, level: str, name: str, facts: dict[str, object]) -> None:
         words = {"notice": "info", "warn": "warning"}

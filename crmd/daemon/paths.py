@@ -124,6 +124,10 @@ class Paths:
         return self.run / "crmd.sock"
 
     @property
+    def haresources_socket(self) -> Path:
+        return self.run / "haresources.sock"
+
+    @property
     def supervisor_socket(self) -> Path:
         return self.run / "pacekeeperd.sock"
 

@@ -35,6 +35,14 @@ DAEMONS: tuple[tuple[str, str], ...] = (
     ("crmd", "crmd.daemon.crmd"),
 )
 """In starting order; they end in the reverse order."""
+HARESOURCES_DAEMONS: tuple[tuple[str, str], ...] = (
+    ("heartbeatd", "crmd.daemon.heartbeatd"),
+    ("execd", "crmd.daemon.execd"),
+    ("haresourcesd", "crmd.daemon.haresourcesd"),
+)
+"""The same where haresources is run and no CIB."""
+MANAGERS = ("crmd", "haresourcesd")
+"""They move the resources away before they end, which may take long."""
 EX_OK, EX_CONFIG, EX_FATAL, EX_PANIC = 0, 78, 100, 101
 EX_HEARTBEAT_CONFIG = 6
 """heartbeatd ends with Heartbeat's own status when ha.cf or authkeys are refused."""
@@ -57,6 +65,25 @@ class Daemon:
     is_ending: bool = False
 
 
+def wants_haresources(paths: Paths, choice: str) -> bool:
+    """Whether haresourcesd manages the resources: `choice` is auto, crm or haresources.
+
+    auto: ha.cf says `crm off` or nothing, and haresources has a group, as with Heartbeat.
+    """
+    if choice != "auto":
+        return choice == "haresources"
+    from crmd.haresources.claims import groups_of
+    from crmd.haresources.parse import parse
+    from crmd.heartbeat.config import parse_ha_cf
+
+    try:
+        config, _ = parse_ha_cf(paths.ha_cf.read_text(errors="surrogateescape"))
+        text = paths.haresources.read_text(errors="surrogateescape")
+    except OSError:
+        return False
+    return config is not None and config.crm == "off" and bool(groups_of(parse(text)))
+
+
 class Supervisor:
     """Call `turn` until `is_done`; then `exit_status` says how it went."""
 
@@ -76,6 +103,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._is_leaving = False
         self._is_ready = False
+        self._is_handing_over = False
         self._failure = ""
         self.is_done = False
         self.exit_status = EX_OK
@@ -127,6 +155,8 @@ class Supervisor:
             self._log.error("daemon.gave_up", name=daemon.name, status=status, reason=self._failure)
             self.exit_status = status or EX_FATAL
             self.leave(f"{daemon.name} gave up")
+        elif self._is_handing_over and daemon.name == "haresourcesd":
+            self._handed_over(daemon, status)
         else:
             now = time.monotonic()
             daemon.start_at = daemon.restarts.ended(now)
@@ -144,6 +174,25 @@ class Supervisor:
             lines = place.read_text(errors="replace").splitlines()
             return lines[-1][:500] if lines else ""
         return ""
+
+    # --- from haresources to a CIB --------------------------------------------------------
+
+    def hand_over(self) -> str:
+        """Replace haresourcesd by crmd without stopping a resource; why not, or nothing."""
+        found = next((d for d in self._daemons if d.name == "haresourcesd"), None)
+        if self._is_leaving or found is None or found.process is None:
+            return "haresourcesd does not run here"
+        self._is_handing_over = True
+        found.process.signal(signal.SIGUSR1)
+        return ""
+
+    def _handed_over(self, daemon: Daemon, status: int | None) -> None:
+        self._is_handing_over = False
+        self._is_ready = False
+        self._log.info("manager.handed_over", status=status)
+        self._daemons.remove(daemon)
+        known = {d.name for d in self._daemons}
+        self._daemons += [Daemon(n, module) for n, module in DAEMONS if n not in known]
 
     # --- leaving --------------------------------------------------------------------------
 
@@ -163,7 +212,7 @@ class Supervisor:
             if daemon.process is None:
                 continue
             if not daemon.is_ending:
-                self._end(daemon, LEAVE_LIMIT_S if daemon.name == "crmd" else TERM_LIMIT_S)
+                self._end(daemon, LEAVE_LIMIT_S if daemon.name in MANAGERS else TERM_LIMIT_S)
             return
         self.is_done = True
         self._log.info("node.left")
@@ -217,7 +266,9 @@ class Supervisor:
             key.data()
 
     def _look_ready(self) -> None:
-        if self._paths.crmd_socket.exists() and all(d.process for d in self._daemons):
+        has_v1 = any(d.name == "haresourcesd" for d in self._daemons)
+        socket_ = self._paths.haresources_socket if has_v1 else self._paths.crmd_socket
+        if socket_.exists() and all(d.process for d in self._daemons):
             self._is_ready = True
             self._log.info("node.ready")
             self._notify("READY=1")
@@ -232,7 +283,7 @@ class Supervisor:
             s.sendto(text.encode(), address)
 
     def watch_signals(self) -> None:
-        """SIGTERM and SIGINT: leave.  SIGHUP: heartbeatd reads its files again."""
+        """SIGTERM and SIGINT: leave.  SIGHUP: the files are read again."""
         wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
@@ -244,7 +295,8 @@ class Supervisor:
                 self.leave("signal")
             if signal.SIGHUP in numbers:
                 for daemon in self._daemons:
-                    if daemon.name == "heartbeatd" and daemon.process is not None:
+                    reads = daemon.name in ("heartbeatd", "haresourcesd")
+                    if reads and daemon.process is not None:
                         daemon.process.signal(signal.SIGHUP)
 
         self._selector.register(wake_read, selectors.EVENT_READ, caught)
@@ -285,8 +337,13 @@ class Supervisor:
                 self.leave(reason or "asked")
             case "panic":
                 self._panic(reason)
+            case "hand_over":
+                why_not = self.hand_over()
+                if why_not:
+                    return {"ok": False, "code": 69, "error": why_not}
             case _:
-                return {"ok": False, "code": 64, "error": f"op {op!r}: status, leave or panic"}
+                text = f"op {op!r}: status, leave, panic or hand_over"
+                return {"ok": False, "code": 64, "error": text}
         return {"ok": True}
 
     def status(self) -> dict[str, Any]:
@@ -347,6 +404,12 @@ def command_line() -> argparse.ArgumentParser:
     )
     parser.add_argument("--root", help="directory that holds all of the node's places")
     parser.add_argument("--foreground", action="store_true", help="do not go into background")
+    parser.add_argument(
+        "--manager",
+        choices=("auto", "crm", "haresources"),
+        default=os.environ.get("PACEKEEPER_MANAGER", "auto"),
+        help="who manages the resources; auto: haresources unless ha.cf says crm on",
+    )
     parser.add_argument("--node", default="", help="name of this node (default: that of the host)")
     return parser
 

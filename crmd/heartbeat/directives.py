@@ -303,6 +303,12 @@ def _auth_downgrade(draft: Draft, rest: str) -> None:
     draft.warning(f"crc-signed packets are believed for {seconds:g} s after the start")
 
 
+def _takeover(draft: Draft, rest: str) -> None:
+    if rest not in ("auto", "manual"):
+        raise ValueError(f"{rest!r} is neither auto nor manual")
+    draft.values["takeover_manual"] = rest == "manual"
+
+
 _bool = partial(_scalar, convert=parse_bool)
 
 DIRECTIVES: Mapping[str, Handler] = {
@@ -315,6 +321,8 @@ DIRECTIVES: Mapping[str, Handler] = {
     "hopfudge": _scalar("hopfudge", partial(_integer, 0, 255)),
     "auto_failback": _auto_failback,
     "nice_failback": _nice_failback,
+    "takeover": _takeover,
+    "takeover_delay": _scalar("takeover_delay_s", _positive_time),
     "bcast": partial(_each_word, _bcast),
     "udp": _udp,
     "mcast": _mcast,

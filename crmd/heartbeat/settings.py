@@ -110,6 +110,10 @@ class Config:
     crm_settings: tuple[tuple[str, str], ...] = ()
     auth_downgrade_s: float = 0.0
     """Our extension: crc is believed beside a keyed method for this long after the start."""
+    takeover_manual: bool = False
+    """Our extension: `takeover manual`, only a person takes over from a silent node."""
+    takeover_delay_s: float = 0.0
+    """Our extension: an alarm first, the take-over so much later."""
     as_written: tuple[tuple[str, str], ...] = ()
     """Directive and last value as written, for `cl_status hbparameter`."""
 
