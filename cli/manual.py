@@ -21,6 +21,7 @@ from cli.command_line import Option, Takes
 COMMANDS: Mapping[str, str] = {
     "attrd_updater": "cli.attrd_updater",
     "cibadmin": "cli.cibadmin",
+    "cl_status": "cli.cl_status",
     "crm": "cli.crm.main",
     "crm_attribute": "cli.crm_attribute",
     "crm_diff": "cli.crm_diff",
@@ -37,6 +38,8 @@ COMMANDS: Mapping[str, str] = {
     "crm_verify": "cli.crm_verify",
     "crmadmin": "cli.crmadmin",
     "haresources2cib": "cli.haresources2cib",
+    "hb_standby": "cli.hb_standby",
+    "hb_takeover": "cli.hb_takeover",
     "iso8601": "cli.iso8601",
     "pacekeeperd": "crmd.daemon.supervisor",
 }

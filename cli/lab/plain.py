@@ -105,9 +105,10 @@ class PlainServer:
         disk = self.plan.disk(name)
         shutil.rmtree(disk / "run", ignore_errors=True)  # what a reboot clears
         program = self.plan.state / "launchers/pacekeeperd"
+        options = ["--manager", "crm", "--root", str(disk), "--node", name]
         with (disk / "var/log/pacekeeperd.out").open("ab") as out:
             subprocess.Popen(
-                [str(program), "--foreground", "--root", str(disk), "--node", name],
+                [str(program), "--foreground", *options],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,

@@ -130,8 +130,9 @@ class Supervisor:
 
     def _start(self, daemon: Daemon) -> None:
         arguments = ["--session", self._session] if daemon.name == "execd" else []
+        if daemon.name in ("heartbeatd", "haresourcesd") and self._node:
+            arguments += ["--node", self._node]
         if daemon.name == "heartbeatd":
-            arguments += ["--node", self._node] if self._node else []
             arguments += ["--resumed"] if daemon.name in self._register.ran() else []
         try:
             process = processes.spawn(daemon.name, daemon.module, arguments, self._paths)
@@ -426,7 +427,9 @@ def run(argv: Sequence[str] | None = None) -> int:
             go_background()
         held = take_pid_file(paths)
         log = PlainLog(FileSink(paths.log_file("pacekeeperd")), daemon="pacekeeperd")
-        supervisor = Supervisor(paths, log, DAEMONS, options.node)
+        v1 = wants_haresources(paths, options.manager)
+        daemons = HARESOURCES_DAEMONS if v1 else DAEMONS
+        supervisor = Supervisor(paths, log, daemons, options.node)
         supervisor.watch_signals()
         supervisor.begin()
     except (PathError, ipc.IpcError, OSError) as e:

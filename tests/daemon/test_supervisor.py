@@ -148,7 +148,8 @@ def test_a_second_supervisor_is_refused(node):
 def test_unknown_requests_are_refused(node):
     node.start()
     wait_until(node.pids)
-    assert node.ask("fly") == {"ok": False, "code": 64, "error": "op 'fly': status, leave or panic"}
+    words = "status, leave, panic or hand_over"
+    assert node.ask("fly") == {"ok": False, "code": 64, "error": f"op 'fly': {words}"}
     assert node.ask("leave") == {"ok": True}
     assert node.started[0].wait(10) == 0
 
