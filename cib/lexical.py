@@ -148,10 +148,17 @@ def parse_transition_key(text: str) -> TransitionKey | None:
 
     The last may be shorter than a UUID; what follows 36 characters of it is ignored.
     """
+    parts = transition_key_parts(text)
+    return None if parts is None else TransitionKey(*parts)
+
+
+def transition_key_parts(text: str) -> tuple[int, int, int, str] | None:
+    """The same as a plain tuple, for those who read a hundred thousand of them."""
     found = _KEY.match(text)
     if found is None:
         return None
-    return TransitionKey(int(found[1]), int(found[2]), int(found[3]), found[4])
+    action, transition, target_rc, uuid = found.groups()
+    return int(action), int(transition), int(target_rc), uuid
 
 
 def parse_transition_magic(text: str) -> tuple[int, int, TransitionKey] | None:

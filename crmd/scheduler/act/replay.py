@@ -13,7 +13,6 @@ from crmd.scheduler.act.assignment import left_without_node
 from crmd.scheduler.act.create import op
 from crmd.scheduler.act.failcounts import clear_failcount
 from crmd.scheduler.act.fencing import fence_op
-from crmd.scheduler.act.names import op_key
 from crmd.scheduler.order.constraints import order_colocation, unpack_order
 from crmd.scheduler.order.flags import F2T, OPTIONAL, RUNNABLE
 from crmd.scheduler.requests import (
@@ -62,8 +61,9 @@ def _carry_out(plan: Plan, request: Request) -> None:
             )
         case StopsBecomeOptional():
             rsc = request.resource
-            for act in plan.find(rsc, op_key(rsc.id, "stop"), request.node):
-                act.flags |= OPTIONAL
+            if rsc.index in plan.ops:
+                for act in plan.find(rsc, plan.key(rsc, "stop"), request.node):
+                    act.flags |= OPTIONAL
         case RescheduleRecurring():
             plan.expired.add(id(request.entry))
         case DeferredFailureCheck():

@@ -6,29 +6,34 @@ Facts: scheduler-1-assignment.md 12.7, 12.9, 12.14.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from sys import intern
+from typing import Final, cast
 
 from lxml import etree
 
-from cib.lexical import parse_integer, parse_transition_key
+from cib.lexical import parse_integer, parse_transition_key, transition_key_parts
 from crmd.scheduler.model import HistoryEntry, Node, ResourceHistory
+
+_NO_KEY: Final = (-1, -1, -1, "")
 
 
 def parse_entry(element: etree._Element) -> HistoryEntry:
     """One `lrm_rsc_op`; numbers that are absent or no numbers are -1 (rc and status -999)."""
     attrs = cast("Mapping[str, str]", element.attrib)
-    key = parse_transition_key(attrs.get("transition-key", ""))
+    get = element.get
+    key = transition_key_parts(get("transition-key", ""))
+    _, transition, target_rc, uuid = _NO_KEY if key is None else key
     return HistoryEntry(
-        id=attrs.get("id", ""),
-        task=attrs.get("operation", ""),
-        interval_ms=parse_integer(attrs.get("interval"), 0),
-        rc=parse_integer(attrs.get("rc-code"), -999),
-        status=parse_integer(attrs.get("op-status"), -999),
-        call_id=parse_integer(attrs.get("call-id"), -1),
-        target_rc=-1 if key is None else key.target_rc,
-        transition=-1 if key is None else key.transition,
-        transition_uuid="" if key is None else key.uuid,
-        changed_at=parse_integer(attrs.get("last-rc-change"), -1),
+        get("id", ""),
+        intern(get("operation", "")),
+        interval_ms=parse_integer(get("interval"), 0),
+        rc=parse_integer(get("rc-code"), -999),
+        status=parse_integer(get("op-status"), -999),
+        call_id=parse_integer(get("call-id"), -1),
+        target_rc=target_rc,
+        transition=transition,
+        transition_uuid=intern(uuid),
+        changed_at=parse_integer(get("last-rc-change"), -1),
         attrs=attrs,
     )
 
