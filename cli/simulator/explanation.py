@@ -20,11 +20,29 @@ from crmd.scheduler.model import Node, Resource
 class Terms:
     """Receives the terms from the scheduler (a `Recorder`)."""
 
-    found: dict[tuple[int, int], list[tuple[int, str]]] = field(default_factory=dict)
+    told: list[tuple[int, int, int, str]] = field(default_factory=list)
+    """(resource index, node index, score, reason), in the order in which they were added."""
 
     def term(self, resource: Resource, node: Node, score: int, reason: str) -> None:
         """`score` was added to the resource's entry for the node because of `reason`."""
-        self.found.setdefault((resource.index, node.index), []).append((score, reason))
+        if score:
+            self.told.append((resource.index, node.index, score, reason))
+
+    def mark(self) -> int:
+        """How many terms there are now."""
+        return len(self.told)
+
+    def withdraw(self, resource: Resource, mark: int) -> None:
+        """The terms of the resource since `mark` do not count."""
+        self.told[mark:] = [term for term in self.told[mark:] if term[0] != resource.index]
+
+    def of(self, resource: Resource) -> dict[int, list[tuple[int, str]]]:
+        """Node index -> the terms of the resource there."""
+        found: dict[int, list[tuple[int, str]]] = {}
+        for rsc, node, score, reason in self.told:
+            if rsc == resource.index:
+                found.setdefault(node, []).append((score, reason))
+        return found
 
 
 def explanation(name: str, planned: Plan, terms: Terms | None) -> list[str]:
@@ -51,8 +69,9 @@ def _primitives(resource: Resource) -> Iterator[Resource]:
 def _places(resource: Resource, planned: Plan, terms: Terms) -> Iterator[str]:
     chosen = resource.assigned
     yield f"{resource.id}: {'on ' + chosen.name if chosen is not None else 'nowhere'}"
+    told = terms.of(resource)
     for node in planned.cluster.nodes:
-        found = terms.found.get((resource.index, node.index), [])
+        found = _complete(told.get(node.index, []), node, resource)
         total = resource.scores.get(node.index)
         if total is None and not found:
             continue
@@ -63,6 +82,24 @@ def _places(resource: Resource, planned: Plan, terms: Terms) -> Iterator[str]:
         for score, reason in found:
             sign = "+" if score >= 0 else ""
             yield f"    {sign}{scores.to_text(score)}  {reason}"
+
+
+def _complete(
+    found: list[tuple[int, str]], node: Node, resource: Resource
+) -> list[tuple[int, str]]:
+    """The terms, the first what every table of the node begins with; they add up to the score."""
+    total = resource.scores.get(node.index)
+    if total is None:
+        return found
+    told = 0
+    for score, _ in found:
+        told = scores.add(told, score)
+    if told == total:
+        return found
+    if scores.add(node.score, told) == total:
+        return [(node.score, "where no score is given"), *found]
+    rest = total if abs(total) >= scores.INFINITY else total - told
+    return [*found, (rest, "the kind of resource and node")]
 
 
 def _why_unusable(node: Node) -> str:

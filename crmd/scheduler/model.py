@@ -295,6 +295,12 @@ class Recorder(Protocol):
     def term(self, resource: Resource, node: Node, score: int, reason: str) -> None:
         """`score` was added to the resource's entry for the node because of `reason`."""
 
+    def mark(self) -> int:
+        """How many terms there are now."""
+
+    def withdraw(self, resource: Resource, mark: int) -> None:
+        """The terms of the resource since `mark` do not count: its table was put back."""
+
 
 @dataclass(slots=True)
 class Cluster:

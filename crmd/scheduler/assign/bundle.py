@@ -9,6 +9,7 @@ from cib.scores import INFINITY
 from crmd.scheduler.assign.criteria import threshold_reached
 from crmd.scheduler.assign.instances import assign_instances, sort_instances
 from crmd.scheduler.assign.report import report_table
+from crmd.scheduler.assign.terms import tell_new_table
 from crmd.scheduler.assign.variants import ASSIGN, assign
 from crmd.scheduler.model import Cluster, Node, Replica, Resource, Variant
 from crmd.scheduler.unpack.colocations import colocate
@@ -36,6 +37,7 @@ def assign_bundle(
         own = {replica.node.index for replica in facts.replicas if replica.node is not None}
         for index in clone.scores:
             clone.scores[index] = 0 if index in own else -INFINITY
+        tell_new_table(cluster, clone, f"runs only inside {bundle.id}")
         assign(cluster, clone, prefer, stop_if_fail)
     bundle.assigning = bundle.unassigned = False
     return None
@@ -66,6 +68,7 @@ def _assign_rest(
             child.scores[index] = -INFINITY
         elif threshold_reached(cluster, child, node) is None:
             child.scores[index] = INFINITY
+    tell_new_table(cluster, child, f"its place is {node.name}")
     clone = child.parent
     if clone is None:
         raise AssertionError(f"{child.id} has no clone around it")

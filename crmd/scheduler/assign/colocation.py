@@ -175,10 +175,6 @@ def _add_best_scores(
                 continue
         if new != old:
             work[index] = new
-            if cluster.explain is not None:
-                cluster.explain.term(
-                    target, nodes[index], delta, f"colocation {c.id} with {source.id}"
-                )
 
 
 def _table_of(source: Resource, c: Colocation) -> Table:
@@ -266,20 +262,7 @@ def apply_location_score(
         elif c.score >= INFINITY:
             work[index] = add(score, -c.score)
     if c.score <= -INFINITY or c.score >= INFINITY or any_available(cluster, work):
-        _explain_change(cluster, dependent, work, c, primary)
         dependent.scores = work
-
-
-def _explain_change(
-    cluster: Cluster, dependent: Resource, work: Table, c: Colocation, primary: Resource
-) -> None:
-    if cluster.explain is None:
-        return
-    for index, score in work.items():
-        if score != dependent.scores[index]:
-            node = cluster.nodes_by_index[index]
-            change = c.score if score > dependent.scores[index] else -abs(c.score)
-            cluster.explain.term(dependent, node, change, f"colocation {c.id} with {primary.id}")
 
 
 def add_role_priority(dependent: Resource, primary: Resource, c: Colocation) -> int:
@@ -316,9 +299,5 @@ def restrict(
     for index, score in rsc.scores.items():
         if index not in listed:
             rsc.scores[index] = add(score, -INFINITY)
-            if cluster.explain is not None and score > -INFINITY:
-                node = cluster.nodes_by_index[index]
-                reason = f"colocation {c.id} with {c.primary.id}"
-                cluster.explain.term(rsc, node, -INFINITY, reason)
         elif merge:
             rsc.scores[index] = add(score, listed[index])

@@ -126,7 +126,9 @@ def apply_to_table(cluster: Cluster, rsc: Resource, location: Location) -> None:
                 rsc.exclusive_probes = True
             rsc.probe_modes[index] = mode
         if cluster.explain is not None:
-            cluster.explain.term(rsc, cluster.nodes_by_index[index], score, location.id)
+            cluster.explain.term(
+                rsc, cluster.nodes_by_index[index], score, f"location {location.id}"
+            )
 
 
 def merge_location(table: dict[int, int], location: Location) -> None:
@@ -169,7 +171,7 @@ def apply_threshold(cluster: Cluster, rsc: Resource, node: Node) -> None:
         return
     banned = threshold_reached(cluster, rsc, node)
     if banned is not None:
-        tables.ban(cluster, banned, node, "__fail_limit__")
+        tables.ban(cluster, banned, node, "failed there as often as migration-threshold allows")
 
 
 def _apply_exclusive(rsc: Resource, node: Node) -> None:

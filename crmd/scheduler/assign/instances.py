@@ -163,6 +163,7 @@ def _try_early(
     if score is None or score < 0 or not cluster.usable[current.index]:
         return False
     saved = [(part, dict(part.scores)) for part in _parts(instance)]
+    mark = 0 if cluster.explain is None else cluster.explain.mark()
     counts = dict(owner.counts)
     reserved = 0
     success = False
@@ -173,6 +174,8 @@ def _try_early(
             break
         for part, table in saved:
             part.scores = dict(table)
+            if cluster.explain is not None:
+                cluster.explain.withdraw(part, mark)
         if chosen is None:
             instance.unassigned = True
             break
@@ -182,6 +185,17 @@ def _try_early(
     if success and current.index in owner.counts:
         owner.counts[current.index] += 1
     return success
+
+
+def _no_room(cluster: Cluster, owner: Resource, instance: Resource, index: int) -> str:
+    """Why an instance cannot go to a node, for people."""
+    if instance.removed:
+        return "one instance more than wanted"
+    if not cluster.usable[index]:
+        return "the node takes no resources"
+    if owner.scores.get(index, -1) < 0:
+        return f"{owner.id} may not run there"
+    return f"as many instances of {owner.id} there as may be"
 
 
 def _assign_one(
@@ -205,6 +219,10 @@ def _assign_one(
         ):
             for part in parts:
                 if index in part.scores:
+                    if cluster.explain is not None and part.scores[index] > -INFINITY:
+                        reason = _no_room(cluster, owner, instance, index)
+                        node = cluster.nodes_by_index[index]
+                        cluster.explain.term(part, node, -INFINITY, reason)
                     part.scores[index] = -INFINITY
     chosen = assign(cluster, instance, prefer, prefer is None)
     if chosen is not None and chosen.index in owner.counts:

@@ -18,6 +18,7 @@ from crmd.scheduler.assign.colocation import (
 from crmd.scheduler.assign.colocation_lists import has_influence, this_with_list, with_this_list
 from crmd.scheduler.assign.placing import place
 from crmd.scheduler.assign.report import report_table
+from crmd.scheduler.assign.terms import table_before, tell_changes
 from crmd.scheduler.assign.utilization import limit_by_capacity
 from crmd.scheduler.assign.variants import APPLY, ASSIGN, apply_colocation, assign
 from crmd.scheduler.model import Cluster, Colocation, Node, QuorumPolicy, Resource, Variant
@@ -87,9 +88,11 @@ def _follow_primary(cluster: Cluster, rsc: Resource, c: Colocation) -> None:
         keep = dict(rsc.scores)
     if c.primary.unassigned:
         assign(cluster, c.primary, None, True)
+    before = table_before(cluster, rsc)
     apply_colocation(cluster, rsc, c.primary, c)
     if keep is not None and not any_available(cluster, rsc.scores):
         rsc.scores = keep
+    tell_changes(cluster, rsc, before, f"colocation {c.id} with {c.primary.id}")
 
 
 def add_dependents_preferences(cluster: Cluster, primary: Resource, c: Colocation) -> None:
@@ -101,7 +104,9 @@ def add_dependents_preferences(cluster: Cluster, primary: Resource, c: Colocatio
         cluster, c.dependent, primary, primary.scores, c, factor_of(c.score), flags
     )
     if result is not None:
+        before = table_before(cluster, primary)
         primary.scores = result
+        tell_changes(cluster, primary, before, f"colocation {c.id} with {c.dependent.id}")
 
 
 def _tell_remote_node(cluster: Cluster, connection: Resource) -> None:

@@ -190,7 +190,7 @@ def _apply_tickets(cluster: Cluster, clone: Resource) -> None:
     for constraint in clone.tickets:
         t = constraint.ticket
         if constraint.role is Role.PROMOTED and (not t.granted or t.standby):
-            tables.ban_everywhere(cluster, clone, "__stateful_without_ticket__")
+            tables.ban_everywhere(cluster, clone, f"ticket {t.id} is not granted")
 
 
 def _choose_role(cluster: Cluster, clone: Resource, instance: Resource) -> None:

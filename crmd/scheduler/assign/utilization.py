@@ -39,7 +39,7 @@ def limit_by_capacity(cluster: Cluster, rsc: Resource) -> Node | None:
         if not fits[i]:
             rsc.scores[i] = add(rsc.scores[i], -INFINITY)
             if cluster.explain is not None:
-                cluster.explain.term(rsc, nodes[i], -INFINITY, "__limit_utilization__")
+                cluster.explain.term(rsc, nodes[i], -INFINITY, "not enough capacity left")
     return most
 
 

@@ -360,6 +360,8 @@ def _add_connection(
     replica.node = node
     child.scores = {node.index: REPLICA_NODE_SCORE}
     child.probe_modes = {node.index: ProbeMode.EXCLUSIVE}
+    if cluster.explain is not None:
+        cluster.explain.term(child, node, REPLICA_NODE_SCORE, "the node of its replica")
     if child.parent is not None:
         child.parent.scores[node.index] = -INFINITY
         child.parent.probe_modes[node.index] = ProbeMode.NEVER

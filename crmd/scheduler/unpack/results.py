@@ -97,7 +97,7 @@ def process_entry(reading: Reading, entry: HistoryEntry) -> None:
     if maskable:
         update_state(reading, entry, entry.target_rc, True)
         reading.record(entry, masked_probe=True)
-        reading.ban(reading.banned_one, "masked-probe-failure")
+        reading.ban(reading.banned_one, "the probe found that it cannot run there")
         return
     match status:
         case _ if status == PENDING:
@@ -106,7 +106,7 @@ def process_entry(reading: Reading, entry: HistoryEntry) -> None:
             update_state(reading, entry, rc, maskable)
         case _ if status == NOT_INSTALLED:
             strategy = failure_strategy(cluster, rsc, entry.task, entry.interval_ms)
-            reading.ban(reading.banned_one, "hard-error")
+            reading.ban(reading.banned_one, f"{entry.id} failed there for good")
             reading.refuse(entry)
             if strategy is OnFail.IGNORE:
                 reading.fail = max(reading.fail, OnFail.BAN)
@@ -290,10 +290,10 @@ def _process_failure(
         return
     _record_failure(reading, entry, rc, strategy, role)
     if status == HARD_ERROR:
-        reading.ban(reading.banned_one, "hard-error")
+        reading.ban(reading.banned_one, f"{entry.id} failed there for good")
         reading.refuse(entry)
     elif status == FATAL_ERROR:
-        tables.ban_everywhere(cluster, reading.banned_one, "fatal-error")
+        tables.ban_everywhere(cluster, reading.banned_one, f"{entry.id} failed for good")
 
 
 def _record_failure(
@@ -306,7 +306,7 @@ def _record_failure(
     reading.fail = max(reading.fail, strategy)
     match entry.task:
         case "stop":
-            reading.ban(rsc, "__stop_fail__")
+            reading.ban(rsc, "a stop failed there")
         case "migrate_to":
             migrations.failed_migrate_to(cluster, rsc, node, entry)
         case "migrate_from":

@@ -44,6 +44,8 @@ def replace_with_bans(cluster: Cluster, rsc: Resource, nodes: Iterable[Node], re
     """A new table that has -INFINITY for each of the nodes and nothing else."""
     rsc.scores = {}
     rsc.probe_modes = {}
+    if cluster.explain is not None:
+        cluster.explain.withdraw(rsc, 0)
     for node in nodes:
         rsc.scores[node.index] = -INFINITY
         if node.probe_mode is not ProbeMode.ALWAYS:

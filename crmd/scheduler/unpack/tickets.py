@@ -84,12 +84,12 @@ def apply_loss(cluster: Cluster, constraint: TicketConstraint, rsc: Resource) ->
         same_role = role is Role.UNKNOWN or role is rsc.orig_role
         match policy:
             case LossPolicy.STOP:
-                tables.ban_everywhere(cluster, rsc, "__loss_of_ticket__")
+                tables.ban_everywhere(cluster, rsc, f"ticket {t.id} was lost")
             case LossPolicy.DEMOTE:
                 if role is not Role.PROMOTED:
-                    tables.ban_everywhere(cluster, rsc, "__loss_of_ticket__")
+                    tables.ban_everywhere(cluster, rsc, f"ticket {t.id} was lost")
             case LossPolicy.FENCE if same_role:
-                tables.ban_everywhere(cluster, rsc, "__loss_of_ticket__")
+                tables.ban_everywhere(cluster, rsc, f"ticket {t.id} was lost")
                 for node in rsc.active_on:
                     fence(cluster, node, "deadman ticket was lost", phase=4)
             case LossPolicy.FREEZE if same_role:
@@ -99,4 +99,4 @@ def apply_loss(cluster: Cluster, constraint: TicketConstraint, rsc: Resource) ->
                 pass
     elif not t.granted or t.standby:
         if role is not Role.PROMOTED or policy is LossPolicy.STOP:
-            tables.ban_everywhere(cluster, rsc, "__no_ticket__")
+            tables.ban_everywhere(cluster, rsc, f"ticket {t.id} is not granted")

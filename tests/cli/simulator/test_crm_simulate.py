@@ -133,7 +133,7 @@ def test_graph_and_dot_are_written_where_asked(tmp_path):
 def test_an_explanation_has_the_terms_of_each_node_and_marks_the_choice():
     code, out, _ = simulate("-p", "--explain=g")
     assert code == 0
-    assert "fs: on n2" in out and "  n2: 50  <- chosen" in out and "    +50  like" in out
+    assert "fs: on n2" in out and "  n2: 50  <- chosen" in out and "    +50  location like" in out
 
 
 def test_scores_are_bare_lines_when_quiet():

@@ -52,6 +52,12 @@ class Terms:
     def term(self, resource: Resource, node: Node, score: int, reason: str) -> None:
         self.found.append((resource.id, node.name, score, reason))
 
+    def mark(self) -> int:
+        return len(self.found)
+
+    def withdraw(self, resource: Resource, mark: int) -> None:
+        self.found[mark:] = [term for term in self.found[mark:] if term[0] != resource.id]
+
 
 def test_every_term_of_a_score_is_told_with_its_reason() -> None:
     terms = Terms()
@@ -62,8 +68,8 @@ def test_every_term_of_a_score_is_told_with_its_reason() -> None:
         locate(1, "a", "n2", 40) + colocate(1, "b", "a", 100),
     )
     pipeline.assign(pipeline.read(document, NOW, explain=terms))
-    assert ("b", "n1", -1000000, "hard-error") in terms.found
-    assert ("a", "n2", 40, "l1") in terms.found
+    assert ("b", "n1", -1000000, "b_start_0 failed there for good") in terms.found
+    assert ("a", "n2", 40, "location l1") in terms.found
     assert ("b", "n2", 100, "colocation c1 with a") in terms.found
 
 
