@@ -35,7 +35,7 @@ def apply_criteria(cluster: Cluster) -> None:
         for rsc in cluster.resources:
             if has_failures:
                 apply_threshold(cluster, rsc, node)
-            _apply_exclusive(rsc, node)
+            _apply_exclusive(cluster, rsc, node)
 
 
 def _lock_for_shutdown(cluster: Cluster, rsc: Resource) -> None:
@@ -174,11 +174,13 @@ def apply_threshold(cluster: Cluster, rsc: Resource, node: Node) -> None:
         tables.ban(cluster, banned, node, "failed there as often as migration-threshold allows")
 
 
-def _apply_exclusive(rsc: Resource, node: Node) -> None:
+def _apply_exclusive(cluster: Cluster, rsc: Resource, node: Node) -> None:
     """Exclusive discovery: nodes without it are out (17.6)."""
     if not (rsc.exclusive_probes or rsc.top.exclusive_probes):
         return
     for child in rsc.children:
-        _apply_exclusive(child, node)
+        _apply_exclusive(cluster, child, node)
     if node.index in rsc.scores and rsc.probe_mode(node) is not ProbeMode.EXCLUSIVE:
         rsc.scores[node.index] = -INFINITY
+        if cluster.explain is not None:
+            cluster.explain.term(rsc, node, -INFINITY, "its discovery is exclusive to other nodes")

@@ -378,6 +378,9 @@ def _add_connection(
     for index in remote.scores:
         if cluster.nodes_by_index[index].is_remote_kind:
             remote.scores[index] = -INFINITY
+            if cluster.explain is not None:
+                other = cluster.nodes_by_index[index]
+                cluster.explain.term(remote, other, -INFINITY, "a connection needs a full node")
     remote.launcher = replica.container
     replica.container.launched.append(remote)
     remote.nesting_allowed = True
@@ -396,6 +399,8 @@ def _bundle_node(cluster: Cluster, name: str) -> Node:
         for other in cluster.by_id.values():
             if node.index in other.scores:
                 other.scores[node.index] = -INFINITY
+                if cluster.explain is not None:
+                    cluster.explain.term(other, node, -INFINITY, "takes only its bundle's resource")
                 other.probe_modes[node.index] = ProbeMode.NEVER
     node.score = -INFINITY
     node.probe_mode = ProbeMode.NEVER
