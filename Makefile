@@ -55,7 +55,7 @@ reference: $(BIN)/ruff
 
 simulation: $(BIN)/ruff
 	@echo "== whole clusters in virtual time"
-	@$(PYTEST) tests -m "simulation"
+	@$(PYTEST) tests -n 2 -m "simulation"
 
 lab: $(BIN)/ruff
 	@echo "== end-to-end in namespaces"

@@ -10,8 +10,8 @@ import pytest
 from tests.simulation import plain_scheduler
 from tests.simulation.storm import Run
 
-SEEDS = int(os.environ.get("PACEKEEPER_SEEDS", "60"))
-PER_TEST = 20
+SEEDS = int(os.environ.get("PACEKEEPER_SEEDS", "500"))
+PER_TEST = 25
 
 
 @pytest.mark.parametrize("start", range(0, SEEDS, PER_TEST))
