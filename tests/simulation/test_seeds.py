@@ -10,6 +10,7 @@ import pytest
 from tests.simulation import plain_scheduler
 from tests.simulation.storm import Run
 
+pytestmark = pytest.mark.simulation
 SEEDS = int(os.environ.get("PACEKEEPER_SEEDS", "500"))
 PER_TEST = 25
 

@@ -6,6 +6,9 @@ from tests.simulation import plain_scheduler
 from tests.simulation.storm import Knobs, Run, initial_cib
 
 
+pytestmark = pytest.mark.simulation
+
+
 def formed(wait_for=("n1", "n2")):
     run = Run(1, plain_scheduler.schedule, knobs=Knobs(nodes=2, fencing=False))
     world = run.world
