@@ -5,7 +5,6 @@ import pytest
 from tests.simulation import plain_scheduler
 from tests.simulation.storm import Knobs, Run, initial_cib
 
-
 pytestmark = pytest.mark.simulation
 
 
