@@ -40,7 +40,9 @@ COMMANDS: Mapping[str, str] = {
     "haresources2cib": "cli.haresources2cib",
     "hb_standby": "cli.hb_standby",
     "hb_takeover": "cli.hb_takeover",
+    "heartbeat": "cli.heartbeat",
     "iso8601": "cli.iso8601",
+    "pacekeeper-heartbeat": "cli.pacekeeper_heartbeat",
     "pacekeeperd": "crmd.daemon.supervisor",
 }
 """Every installed command and the module behind it."""
