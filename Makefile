@@ -63,9 +63,10 @@ lab: $(BIN)/ruff
 
 interop: $(BIN)/ruff
 	@echo "== against the programs of Debian"
-	@$(PYTEST) tests -m "interop"
+	@$(PYTEST) tests -m "interop and not soak"
 
 soak: $(BIN)/ruff
+	@$(PYTEST) tests -m "soak"
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
 bench: $(BIN)/ruff

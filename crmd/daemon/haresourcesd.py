@@ -83,6 +83,11 @@ class Haresourcesd:
     def state(self) -> State:
         return self._machine.state
 
+    @property
+    def is_settled(self) -> bool:
+        """Nothing moves, and the peers have heard what we hold since heartbeatd began."""
+        return self.state.is_settled and self.link.status == "active" and self._begin is None
+
     def _groups(self) -> dict[str, Any]:
         return {group.key: group for group in self.state.groups}
 

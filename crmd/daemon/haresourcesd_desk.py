@@ -19,7 +19,7 @@ from crmd.haresources.claims import standby_set
 if TYPE_CHECKING:
     from crmd.daemon.haresourcesd import Haresourcesd
 
-OK, USAGE, NOT_ALLOWED, NO_SUCH = 0, 64, 4, 105
+USAGE, NOT_ALLOWED, NO_SUCH, TRY_AGAIN = 64, 4, 105, 75
 
 
 class Desk:
@@ -56,7 +56,11 @@ class Desk:
 
     def _change(self, message: Message) -> dict[str, Any]:
         daemon, word = self._daemon, str(message.get("which", "all"))
-        match message.get("op"):
+        op = message.get("op")
+        if op in ("standby", "takeover") and daemon.link.status != "active":
+            status = daemon.link.status or "away"
+            return _refused(TRY_AGAIN, f"heartbeatd is {status}: nobody would hear it; try again")
+        match op:
             case "standby" if (which := standby_set(word)) is not None:
                 daemon.say("info", f"Going standby [{which.word}].", "hb_standby")
                 daemon.feed(ev.GoStandby(which))
@@ -81,7 +85,7 @@ class Desk:
             "node": state.me,
             "phase": state.phase.value,
             "claim": state.i_hold.word,
-            "settled": state.is_settled,
+            "settled": self._daemon.is_settled,
             "auto_failback": state.policy.auto_failback,
             "groups": [
                 {

@@ -5,7 +5,7 @@ of its groups; the holder releases the group first and answers then (`ip-request
 death the survivor takes everything.  Source: heartbeat-v1.md sections 5, 8.1 and 10; replayed
 against the legacy-* recordings.  Same face as `takeover.TakeOverMachine`.
 
-Ours differs: an unanswered request is repeated, and a healed split returns to what was before.
+Ours differs: an unanswered request is repeated, and after a healed split each keeps its own.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from crmd.haresources.takeover_state import Peer, Phase, State
 from crmd.haresources.work import Purpose, Work, gives, takes
 
 ASK_AGAIN_S = 10.0
+EARLY = 50
+NEVER_ASKED_S = 15.0
+"""A returned node that did not ask for its groups runs them: it was alone, and took them."""
 NO_STANDBY = "Standby mode only implemented when nice_failback on"
 
 
@@ -27,8 +30,8 @@ class LegacyMachine:
         self.state = State(me, groups, policy)
         self._asked: set[str] = set()
         """Own groups we asked for and have no answer about."""
-        self._before: dict[str, tuple[str, ...]] = {}
-        """Peer -> groups that were active here when it fell silent."""
+        self._early: list[ev.Said] = []
+        """Requests from before the begin, when we did not know yet what runs here."""
 
     def step(self, event: ev.Event, now: float) -> list[Effect]:
         """Take one event; `now` is monotonic seconds."""
@@ -63,11 +66,15 @@ class LegacyMachine:
             case ev.Begin():
                 return self._begin(event, now)
             case ev.PeerHeard(node, generation):
-                return self._heard(s.peer(node), generation)
+                return self._heard(s.peer(node), generation, now)
+            case ev.PeerGone(node, _) if s.peer(node).alive is False:
+                return []
             case ev.PeerGone(node, why):
                 return self._gone(s.peer(node), why, now)
             case ev.PeerKind(node, is_ours):
                 s.peer(node).is_ours = is_ours
+            case ev.Said() if s.phase is Phase.INIT:
+                self._early = [*self._early[-EARLY:], event]
             case ev.Said():
                 return self._said(s.peer(event.origin), event)
             case ev.Done():
@@ -96,8 +103,13 @@ class LegacyMachine:
         s.work.active = set(event.running)
         s.phase = Phase.STABLE
         out: list[Effect] = []
-        if event.running:
-            out += s.work.add(Work(Purpose.RETRY, takes([*reversed(s.active_keys())])))
+        if event.running:  # a living node has asked, or will ask, for what is its own
+            foreign = s.active_keys(Claim.FOREIGN) if s.living else []
+            if foreign:
+                out += s.work.add(Work(Purpose.LEFTOVER, gives(foreign)))
+            kept = [key for key in s.keys(Claim.ALL) if key in event.running]
+            again = takes([key for key in kept if key not in foreign])
+            out += s.work.add(Work(Purpose.RETRY, again))
         for name, alive, _ in sorted(event.peers):
             if alive is False:
                 out += self._gone(s.peer(name), "silent", now)
@@ -105,6 +117,9 @@ class LegacyMachine:
             out += self._ask(now)
         elif not s.deaths.are_pending:
             out += self._own()
+        for said in self._early:
+            out += self._said(s.peer(said.origin), said)
+        self._early.clear()
         return out
 
     def _ask(self, now: float) -> list[Effect]:
@@ -129,6 +144,7 @@ class LegacyMachine:
         s, key = self.state, said.get("ipaddr") or ""
         match said.type:
             case "ip-request":
+                s.work.withdraw(key)
                 if key in s.work.active:
                     keys = [k for k in s.active_keys() if k == key]
                     return [*s.work.add(Work(Purpose.ANSWER, gives(keys), node=peer.name))]
@@ -151,18 +167,19 @@ class LegacyMachine:
 
     # --- peers come and go ----------------------------------------------------------------------
 
-    def _heard(self, peer: Peer, generation: int) -> list[Effect]:
+    def _heard(self, peer: Peer, generation: int, now: float) -> list[Effect]:
         s = self.state
         was_alive, known = peer.alive, peer.generation
         peer.alive, peer.generation = True, generation
-        healed = was_alive is False and known == generation and not peer.gave_up
+        healed = was_alive is False and known in (0, generation) and not peer.gave_up
         peer.gave_up = peer.was_taken = False
         s.deaths.forget(peer.name)
         if not healed:
+            if was_alive is False:
+                s.timers[f"unasked {peer.name}"] = now + NEVER_ASKED_S
             return []
-        before = self._before.pop(peer.name, tuple(s.work.active))
         s.work.drop(Purpose.MACH_DOWN)
-        surplus = [key for key in s.active_keys() if key not in before]
+        surplus = s.active_keys(Claim.FOREIGN)
         out: list[Effect] = [Say("CRIT", f"Cluster node {peer.name} returning after partition.")]
         return [*out, *(s.work.add(Work(Purpose.HEAL, gives(surplus))) if surplus else [])]
 
@@ -174,7 +191,6 @@ class LegacyMachine:
         out: list[Effect] = [Say("WARN", f"node {peer.name}: is dead")]
         if s.phase is not Phase.STABLE:
             return out
-        self._before[peer.name] = tuple(sorted(s.work.active))
         ready, said = s.deaths.died(peer.name, peer.gave_up, now)
         return out + said + (self._take_over(peer) if ready else [])
 
@@ -230,11 +246,23 @@ class LegacyMachine:
         text = f"This node stood still for {gap_s:.1f} s: releasing what others may have taken."
         return [Say("CRIT", text), *s.work.add(Work(Purpose.HEAL, gives(s.active_keys())))]
 
+    def _never_asked(self, peer: Peer) -> list[Effect]:
+        s = self.state
+        homes = {group.key for group in s.groups if group.home == peer.name}
+        keys = [key for key in s.active_keys() if key in homes]
+        if not keys or not peer.alive or s.phase is not Phase.STABLE:
+            return []
+        text = f"{peer.name} returned and did not ask for its resources: giving them up here."
+        return [Say("WARN", text), *s.work.add(Work(Purpose.HEAL, gives(keys)))]
+
     def _ripe(self, now: float) -> list[Effect]:
         s = self.state
         ready, out = s.deaths.tick(now)
         for node in ready:
             out += self._take_over(s.peer(node))
+        for name in sorted(n for n, at in s.timers.items() if now >= at and n != "ask"):
+            del s.timers[name]
+            out += self._never_asked(s.peer(name.removeprefix("unasked ")))
         if (at := s.timers.get("ask")) is not None and now >= at:
             del s.timers["ask"]
             out += self._ask(now) if s.living and not s.is_leaving else []

@@ -20,6 +20,8 @@ def request(s: State, which: Claim, now: float) -> list[Effect]:
     if not s.standby.is_idle:
         return [Say("WARN", s.standby.busy_text(s.me, now))]
     flux = s.flux
+    if not s.is_pair and which is not Claim.LOCAL:
+        flux = "With more than two nodes only hb_standby local is possible; a CIB can do more."
     if not flux and not any(not peer.gave_up for peer in s.living):
         flux = "No other node lives."
     if flux:
@@ -65,6 +67,7 @@ def _give(s: State, peer: Peer, now: float) -> list[Effect]:
     which = s.standby.which
     out = s.standby.answered(peer.name, now)
     peer.is_stable = False
+    s.offered = s.i_hold & which
     s.i_hold &= ~which
     if Claim.FOREIGN in which:
         s.needs_failback = False
@@ -77,8 +80,8 @@ def given(s: State, work: Work, now: float) -> list[Effect]:
     """What was offered in a standby is released."""
     if s.standby.turn is not Turn.ME:
         # the other node died meanwhile: it never heard that it may start, so that we may
-        s.i_hold |= work.claim
-        return list(s.work.add(Work(Purpose.RETRY, takes(s.keys(work.claim)), work.claim)))
+        s.i_hold |= s.offered
+        return list(s.work.add(Work(Purpose.RETRY, takes(s.keys(s.offered)), s.offered)))
     peer = s.peer(s.standby.peer)
     peer.claim = (peer.claim or Claim.NONE) | work.claim.mirrored
     text = f"{work.claim.word} HA resource release completed (standby)."
@@ -95,10 +98,23 @@ def taken(s: State, work: Work) -> list[Effect]:
     return [*out, s.resource(stable=True)]
 
 
+def adopt(s: State, half: Claim) -> list[Effect]:
+    """Take a half that nobody holds."""
+    if half not in s.held_by_nobody():
+        return []
+    whose = "our local" if half is Claim.LOCAL else "foreign"
+    out: list[Effect] = [Say("WARN", f"No one owns {whose} resources! Taking them.")]
+    s.i_hold |= half
+    if half is Claim.FOREIGN:
+        s.needs_failback = s.policy.auto_failback == "on"
+    out.append(s.resource(stable=True))
+    return out + list(s.work.add(Work(Purpose.RETRY, takes(s.keys(half)), half)))
+
+
 def consider_failback(s: State, now: float) -> list[Effect]:
     """auto_failback on: what we hold of a returned node goes back to it."""
     s.timers.pop("failback", None)
-    if not s.needs_failback or Claim.FOREIGN not in s.i_hold:
+    if not s.needs_failback or Claim.FOREIGN not in s.i_hold or not s.is_pair:
         return []
     if not any(peer.is_stable and not peer.gave_up for peer in s.living):
         return []

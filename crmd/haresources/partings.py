@@ -58,9 +58,9 @@ def gone(s: State, peer: Peer, why: str, now: float) -> list[Effect]:
         return []  # only its heartbeatd began anew: what it holds is as it was
     if why == "rebooted":
         peer.claim, peer.is_stable, peer.is_starting = None, False, False
-        return _cancel_standby(s, peer)
+        return cancel_standby(s, peer)
     out: list[Effect] = [Say("WARN", f"node {peer.name}: is dead")]
-    out += _cancel_standby(s, peer)
+    out += cancel_standby(s, peer)
     peer.before_death = (s.i_hold, peer.claim or Claim.NONE)
     peer.alive = False
     if s.phase in (Phase.INIT, Phase.SHUTDOWN):
@@ -73,7 +73,8 @@ def gone(s: State, peer: Peer, why: str, now: float) -> list[Effect]:
     return out
 
 
-def _cancel_standby(s: State, peer: Peer) -> list[Effect]:
+def cancel_standby(s: State, peer: Peer) -> list[Effect]:
+    """The partner of the handshake is gone, or began anew."""
     if s.standby.is_idle or s.standby.peer not in ("", peer.name):
         return []
     s.standby.reset()
@@ -109,7 +110,7 @@ def shut_down(s: State, peer: Peer) -> list[Effect]:
     """`shutdone`: the peer has released everything and is about to leave."""
     peer.gave_up, peer.is_starting = True, False
     out: list[Effect] = [Say("info", f"Received shutdown notice from '{peer.name}'.")]
-    out += _cancel_standby(s, peer)
+    out += cancel_standby(s, peer)
     s.deaths.forget(peer.name)
     return out + (take_over(s, peer) if not peer.was_taken else [])
 
@@ -122,7 +123,7 @@ def stalled(s: State, gap_s: float) -> list[Effect]:
     s.standby.reset()
     s.timers.clear()
     s.work.waiting.clear()
-    s.phase = Phase.STARTING
+    s.phase, s.is_void = Phase.STARTING, s.work.current is not None
     for peer in s.living:
         peer.is_stable = False
     text = f"This node stood still for {gap_s:.1f} s: releasing what others may have taken."

@@ -11,7 +11,9 @@ where the original is weak and the peer does not mind, ours differs:
 - after a healed split each node goes back to what it held before, nobody releases everything;
 - after a stall this node lets go first and asks then;
 - where both say for 5 s that they hold the same half, the one that is not its home lets go;
-- where three nodes live, one of them takes over, the first in ha.cf (18.16);
+- a half that nobody holds for 5 s is taken by its home, after 10 s by the other node (a node that
+  was back before its death was noticed does not hold what it held);
+- where three nodes live, one of them takes over, the first in ha.cf (18.16); what it took stays;
 - `hb_takeover failback` moves what its name says (18.24).
 """
 
@@ -29,6 +31,8 @@ from crmd.haresources.work import Purpose, Work, gives, takes
 TRANSITION_S = 10.0
 GIVE_UP_S = 30.0
 CONFLICT_S = 5.0
+ORPHAN_S = {"local": 5.0, "foreign": 10.0}
+"""How long a half may be held by nobody before it is taken: its home comes first."""
 
 
 class TakeOverMachine:
@@ -67,6 +71,8 @@ class TakeOverMachine:
                 return self._begin(event, now)
             case ev.PeerHeard(node, generation):
                 return partings.heard(s, s.peer(node), generation, now)
+            case ev.PeerGone(node, _) if s.peer(node).alive is False:
+                return []
             case ev.PeerGone(node, why):
                 return partings.gone(s, s.peer(node), why, now)
             case ev.PeerKind(node, is_ours):
@@ -150,7 +156,7 @@ class TakeOverMachine:
         peer.is_stable, peer.is_starting = False, True
         if s.phase is Phase.INIT:
             return [Say("WARN", f"{peer.name} starts its resources before we are ready")]
-        out: list[Effect] = [s.resource(stable=s.phase is Phase.STABLE)]
+        out: list[Effect] = [*partings.cancel_standby(s, peer), s.answer()]
         if s.phase is Phase.STARTING and not s.was_heard:
             s.was_heard = True
             out.append(STARTING)
@@ -212,12 +218,19 @@ class TakeOverMachine:
             s.failed |= set(done.not_started)
             s.timers["give-up"] = now + GIVE_UP_S
         out: list[Effect] = []
+        is_void, s.is_void = s.is_void, False
         healed_meanwhile = work.purpose is Purpose.MACH_DOWN and work.claim not in s.i_hold
-        if not healed_meanwhile:
+        if is_void:
+            pass  # what it took is released next, and we ask then who holds what
+        elif not healed_meanwhile:
             out = self._follow_up(work, now)
         elif s.active_keys(work.claim):
             out += s.work.add(Work(Purpose.HEAL, gives(s.active_keys(work.claim)), work.claim))
-        return [*out, *s.work.go_on()]
+        out += s.work.go_on()
+        if s.owes_report and s.work.is_idle and s.phase is Phase.STABLE:
+            s.owes_report = False
+            out.append(s.resource(stable=True))
+        return out
 
     def _follow_up(self, work: Work, now: float) -> list[Effect]:
         s = self.state
@@ -271,7 +284,17 @@ class TakeOverMachine:
         for name in sorted(name for name, at in s.timers.items() if now >= at):
             del s.timers[name]
             out += self._timer(name, now)
+        self._watch_orphans(now)
         return out + (self._leave() if s.is_leaving else [])
+
+    def _watch_orphans(self, now: float) -> None:
+        unheld = self.state.held_by_nobody()
+        for half in (Claim.LOCAL, Claim.FOREIGN):
+            timer = f"orphan {half.word}"
+            if half in unheld:
+                self.state.timers.setdefault(timer, now + ORPHAN_S[half.word])
+            else:
+                self.state.timers.pop(timer, None)
 
     def _timer(self, name: str, now: float) -> list[Effect]:
         s = self.state
@@ -281,6 +304,8 @@ class TakeOverMachine:
             return moves.consider_failback(s, now)
         if name == "give-up":
             return self._give_up(now)
+        if name in ("orphan local", "orphan foreign"):
+            return moves.adopt(s, Claim.LOCAL if name == "orphan local" else Claim.FOREIGN)
         if name.startswith("conflict "):
             return self._resolve(s.peer(name.removeprefix("conflict ")), now)
         return []
@@ -309,8 +334,9 @@ class TakeOverMachine:
         """Both hold the same half for long: who is not its home lets go."""
         s = self.state
         surplus = s.conflict(peer) & Claim.FOREIGN
-        if not surplus:
-            return self._audit(peer, now)
+        if not surplus:  # the other one should let go: it may not know
+            again = self._audit(peer, now)
+            return [s.resource(stable=True), *again] if again else []
         s.i_hold &= ~surplus
         return [
             Say("CRIT", f"{peer.name} holds its resources too: giving them up here."),

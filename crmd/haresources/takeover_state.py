@@ -63,7 +63,13 @@ class State:
     needs_failback: bool = False
     is_leaving: bool = False
     hands_over: bool = False
+    offered: Claim = Claim.NONE
+    """What we held of the set we give away in a standby."""
     is_delay_told: bool = False
+    is_void: bool = False
+    """The activity under way was overtaken by a stall: nothing follows from it."""
+    owes_report: bool = False
+    """A starting peer was told that we are in flux."""
     wanted: Claim = Claim.NONE
     """Held before a stall, to be taken again unless a peer holds it."""
     timers: dict[str, float] = field(default_factory=dict)
@@ -142,6 +148,15 @@ class State:
             return Claim.NONE
         return (peer.claim or Claim.NONE).mirrored & self.i_hold
 
+    def held_by_nobody(self) -> Claim:
+        """Halves that neither we nor the living, settled peer of a pair holds."""
+        living = self.living
+        if not self.is_pair or not living or not self.is_settled or self.is_leaving:
+            return Claim.NONE
+        if self.phase is not Phase.STABLE or living[0].claim is None or living[0].gave_up:
+            return Claim.NONE
+        return Claim.ALL & ~(self.i_hold | living[0].claim.mirrored)
+
     def am_taker(self, node: str) -> bool:
         """Whether what `node` leaves is ours to take.
 
@@ -165,6 +180,15 @@ class State:
             ("isstable", "1" if stable else "0"),
         )
         return Send((*fields, ("info", info)) if info else fields)
+
+    def answer(self) -> Send:
+        """What we hold or are about to, for a peer that starts."""
+        stable = self.phase is Phase.STABLE and self.work.is_idle
+        self.owes_report = self.phase is Phase.STABLE and not stable
+        held, self.i_hold = self.i_hold, self.i_hold | self.work.taking
+        report = self.resource(stable=stable)
+        self.i_hold = held
+        return report
 
     def first_time(self, half: str, reason: str) -> list[Say]:
         """The line that both halves have been seen to once."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from crmd.haresources.claims import Claim
 from crmd.haresources.takeover_events import Done, Run, Step
@@ -62,6 +62,15 @@ class WorkQueue:
     def is_idle(self) -> bool:
         return self.current is None and not self.waiting
 
+    @property
+    def taking(self) -> Claim:
+        """What is being taken, or waits for it."""
+        claim = Claim.NONE
+        for work in ([self.current] if self.current else []) + list(self.waiting):
+            if any(step.take for step in work.steps):
+                claim |= work.claim
+        return claim
+
     def add(self, work: Work) -> list[Run]:
         """Begin the work, or let it wait."""
         self.waiting.append(work)
@@ -70,6 +79,13 @@ class WorkQueue:
     def drop(self, *purposes: Purpose) -> None:
         """Forget what waits for one of these purposes."""
         self.waiting = deque(work for work in self.waiting if work.purpose not in purposes)
+
+    def withdraw(self, key: str) -> None:
+        """Take a group no more that waits to be taken."""
+        self.waiting = deque(
+            replace(work, steps=tuple(s for s in work.steps if s.key != key or not s.take))
+            for work in self.waiting
+        )
 
     def finish(self, done: Done) -> Work | None:
         """The work that ended; None if `done` speaks of another one.  Call `go_on` after it."""
