@@ -18,6 +18,8 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from cib import scores
+
 DAY_S = 86_400
 _EPOCH_DAY = 719_162
 """Days from 0001-01-01 to 1970-01-01."""
@@ -347,7 +349,7 @@ def parse_duration(text: str) -> Duration:
             raise DateError(
                 "parse_duration_element", _bad_unit(text, f"'{found[2]}' is not a valid time unit")
             )
-        total[unit] += int(found[1])
+        total[unit] += scores.integer(found[1])
         if abs(total[unit]) > _INT_MAX:
             raise DateError("parse_duration_element", _bad_unit(text, f"'{found[1]}' is too large"))
         at = found.end()

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from lxml import etree
 
+from cib import scores
+
 MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 128
 MAX_ELEMENTS = 500_000
@@ -131,7 +133,7 @@ def compact(element: etree._Element) -> bytes:
 
 def _counter(root: etree._Element, name: str) -> int:
     text = root.get(name, "0").strip()
-    return int(text) if text.isascii() and text.isdigit() else 0
+    return scores.integer(text) if scores.is_number(text) else 0
 
 
 def version_of(root: etree._Element) -> Version:

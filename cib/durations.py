@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from cib import dates
+from cib import dates, scores
 
 MAX_INTERVAL_MS = 4_294_967_295
 
@@ -29,7 +29,7 @@ def parse_ms(text: str) -> int | None:
         found = _NUMBER_UNIT.match(text)
         if found is None:
             return None
-        scaled = _scale(int(found[1]), found[2].lower())
+        scaled = _scale(scores.integer(found[1]), found[2].lower())
         if scaled is None:
             return None
         total = scaled

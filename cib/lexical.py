@@ -63,8 +63,8 @@ def parse_integer(text: str | None, default: int = 0) -> int:
     """The integer that `text` begins with, or `default`."""
     if text is None:
         return default
-    if text.isdigit() and text.isascii():
-        return int(text)
+    if scores.is_number(text):
+        return scores.integer(text)
     number = scores.leading_integer(text)
     return default if number is None else number
 
@@ -89,7 +89,7 @@ def compare_names(a: str, b: str) -> int:
     while i < len(a) and j < len(b):
         run_a, run_b = _DIGITS.match(a, i), _DIGITS.match(b, j)
         if run_a and run_b:
-            key_a, key_b = (int(run_a[0]), len(run_a[0])), (int(run_b[0]), len(run_b[0]))
+            key_a, key_b = _run_key(run_a[0]), _run_key(run_b[0])
             if key_a != key_b:
                 return -1 if key_a < key_b else 1
             i, j = run_a.end(), run_b.end()
@@ -101,10 +101,16 @@ def compare_names(a: str, b: str) -> int:
     return (i < len(a)) - (j < len(b))
 
 
+def _run_key(digits: str) -> tuple[int, str, int]:
+    """Sorts digit runs as numbers, and equal ones by length."""
+    number = digits.lstrip("0")
+    return len(number), number, len(digits)
+
+
 def version_key(text: str) -> tuple[int, ...]:
     """The dotted numbers a version begins with, without trailing zeros (equal keys: equal)."""
     found = _VERSION.match(text)
-    parts = [int(p) for p in found[1].split(".")] if found and found[1] else []
+    parts = [scores.integer(p) for p in found[1].split(".")] if found and found[1] else []
     while parts and parts[-1] == 0:
         parts.pop()
     return tuple(parts)
@@ -158,11 +164,14 @@ def transition_key_parts(text: str) -> tuple[int, int, int, str] | None:
     if found is None:
         return None
     action, transition, target_rc, uuid = found.groups()
-    return int(action), int(transition), int(target_rc), uuid
+    number = scores.integer
+    return number(action), number(transition), number(target_rc), uuid
 
 
 def parse_transition_magic(text: str) -> tuple[int, int, TransitionKey] | None:
     """(op-status, rc, key) of `<op-status>:<rc>;<key>`, or None."""
     found = _MAGIC.match(text)
     key = parse_transition_key(found[3]) if found else None
-    return (int(found[1]), int(found[2]), key) if found and key else None
+    if not found or not key:
+        return None
+    return scores.integer(found[1]), scores.integer(found[2]), key

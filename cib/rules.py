@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
-from cib import dates, durations
+from cib import dates, durations, scores
 from cib.dates import DateTime
 from cib.lexical import compare_versions
 from cib.refs import References
@@ -20,12 +20,16 @@ from cib.scores import leading_integer
 
 
 class Recheck:
-    """The earliest instant (seconds since the epoch) at which an evaluated rule may change."""
+    """The earliest instant (seconds since the epoch) at which an evaluated rule may change.
 
-    __slots__ = ("at",)
+    `unreadable` maps the id of a date expression to what is wrong with it: it never passes.
+    """
+
+    __slots__ = ("at", "unreadable")
 
     def __init__(self) -> None:
         self.at: int | None = None
+        self.unreadable: dict[str, str] = {}
 
     def lower(self, epoch_s: int) -> None:
         """Take note of an instant; the earliest one wins."""
@@ -205,7 +209,9 @@ def date_passes(element: etree._Element, now: DateTime, recheck: Recheck | None 
             return spec is not None and spec_contains(spec, now)
         if operation == "in_range" and start is not None and end is None:
             end = _end_by_duration(element, start)
-    except dates.DateError:
+    except dates.DateError as e:
+        if recheck is not None:
+            recheck.unreadable[element.get("id", "")] = str(e)
         return False
     match operation:
         case "in_range":
@@ -301,8 +307,8 @@ def range_contains(text: str, value: int) -> bool:
     if found is None:
         return False
     if found[4] is not None:
-        return value <= int(found[4])
-    low = int(found[1])
+        return value <= scores.integer(found[4])
+    low = scores.integer(found[1])
     if found[2] is None:
         return value == low
-    return low <= value and (found[3] is None or value <= int(found[3]))
+    return low <= value and (found[3] is None or value <= scores.integer(found[3]))

@@ -25,10 +25,30 @@ class HealthScores:
 NO_HEALTH = HealthScores()
 
 
+_MANY_DIGITS = 40
+
+
+def integer(digits: str) -> int:
+    """The number that ASCII digits with an optional sign mean.
+
+    Of more than forty digits the first forty count: such a number is beyond every limit anyway,
+    and converting millions of digits would take minutes.
+    """
+    if len(digits) <= _MANY_DIGITS:
+        return int(digits)
+    sign = -1 if digits[0] == "-" else 1
+    return sign * int(digits.lstrip("+-0")[:_MANY_DIGITS] or "0")
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is ASCII digits only."""
+    return text.isascii() and text.isdigit()
+
+
 def leading_integer(text: str) -> int | None:
     """The integer a text begins with, blanks and sign allowed, what follows ignored; else None."""
     found = _LEADING_INTEGER.match(text)
-    return int(found[1]) if found else None
+    return integer(found[1]) if found else None
 
 
 def clip(value: int) -> int:

@@ -60,7 +60,7 @@ def schema_version(root: etree._Element) -> tuple[int, int] | None:
     if name in _OLD_NAMES:
         return _OLD_NAMES[name]
     found = _SCHEMA_NAME.match(name)
-    version = (int(found[1]), int(found[2])) if found else None
+    version = (scores.integer(found[1]), scores.integer(found[2])) if found else None
     if version not in KNOWN_VERSIONS:
         raise UpgradeError(
             f"cib: validate-with='{name}' is not a schema known here; the newest is {NEWEST}"

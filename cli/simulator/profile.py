@@ -14,6 +14,7 @@ from cli.exits import Exit
 from cli.simulator.planning import plan, unpack_own
 from cli.source import FileSource
 from cli.status.reading import prepare
+from crmd.scheduler.pipeline import effective_now
 
 MAX_FILES = 10_000
 
@@ -32,8 +33,7 @@ def profile(folder: str, repeat: int, out: TextIO, err: TextIO) -> int:
         except CommandError as e:
             err.write(f"{path}: skipped: {e}\n")
             continue
-        original = root.get("execution-date", "")
-        now = float(original) if original.isdigit() else time.time()
+        now = effective_now(root, time.time())
         used_s = 0.0
         for turn in range(repeat):
             if turn:

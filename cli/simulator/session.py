@@ -24,6 +24,7 @@ from cli.status.show import Show
 from cli.status.survey import survey
 from cli.status.text_sections import attributes_section, failures_section, operations_section
 from crmd.scheduler.model import Cluster
+from crmd.scheduler.pipeline import effective_now
 from crmd.scheduler.unpack import FEATURE_SET
 from crmd.transition.history import SimulatedCib
 from crmd.transition.imagine import walk
@@ -81,8 +82,9 @@ class Session:
                 raise CommandError(Exit.DATAERR, f"--set-datetime: {e}") from e
             return moment.epoch_s, f"Setting effective cluster time: {self.request.date}"
         original = self.root.get("execution-date")
-        if original is not None and original.isdigit():
-            moment = DateTime(int(original), local(int(original)).offset_s)
+        recorded = effective_now(self.root, self.wall_clock)
+        if original is not None and recorded != self.wall_clock:
+            moment = DateTime(int(recorded), local(recorded).offset_s)
             return moment.epoch_s, f"Using the original execution date of: {moment}"
         return self.wall_clock, None
 

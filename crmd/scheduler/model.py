@@ -369,6 +369,8 @@ class Cluster:
     operation_meta: dict[tuple[int, str, int], dict[str, str]] = field(default_factory=dict)
     digests: dict[tuple[int, int, str], object] = field(default_factory=dict)
     """Cache of computed digests: (resource index, node index, operation key)."""
+    chains_followed: int = 0
+    """Steps along chains of colocations so far; see `assign.colocation.MANY_CHAINS`."""
     containers_to_stop: list[Resource] = field(default_factory=list)
     """Launchers whose stop is due when all histories are read (part 1, 12.17)."""
 

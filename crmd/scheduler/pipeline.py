@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from lxml import etree
 
+from cib import scores
 from cib.upgrade import upgrade
 from crmd.scheduler.act.action import Plan
 from crmd.scheduler.act.changes import check_configuration, check_deferred
@@ -57,9 +58,9 @@ def parse(cib: bytes) -> etree._Element:
 def effective_now(cib: etree._Element, now: float) -> float:
     """`execution-date` of the CIB if it has one before the year 10,000, else `now` (3.2)."""
     text = cib.get("execution-date", "")
-    if not (text.isascii() and text.isdigit()):
+    if not scores.is_number(text):
         return now
-    date = int(text)
+    date = scores.integer(text)
     return float(date) if date <= LAST_DATE else now
 
 
@@ -133,6 +134,10 @@ def finish(plan: Plan) -> Decision:
         from crmd.scheduler.dependencies import cycle_warnings, dependency_graph
 
         plan.warnings += cycle_warnings(dependency_graph(plan))
+    unreadable = plan.cluster.attributes.recheck.unreadable
+    plan.warnings += [
+        f"date_expression {ident}: {what}; it never passes" for ident, what in unreadable.items()
+    ]
     return Decision(
         transition=transition,
         warnings=(*plan.cluster.warnings, *plan.warnings),

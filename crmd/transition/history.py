@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from lxml import etree
 
 from cib import digest
+from cib.lexical import parse_integer
+from cib.scores import is_number
 from crmd.scheduler.transition import Action, ActionKind
 from crmd.transition.imagine import (
     AttributeStep,
@@ -229,12 +231,12 @@ class SimulatedCib:
         if nodes is None or node.lower() in known or node in self._states:
             return
         etree.SubElement(nodes, "node", {"id": node, "uname": node})
-        self.root.set("epoch", str(int(self.root.get("epoch", "0")) + 1))
+        self.root.set("epoch", str(parse_integer(self.root.get("epoch")) + 1))
         self.root.set("num_updates", "0")
 
     def _count(self) -> None:
         """One change of the status, as the live CIB numbers it."""
-        self.root.set("num_updates", str(int(self.root.get("num_updates", "0")) + 1))
+        self.root.set("num_updates", str(parse_integer(self.root.get("num_updates")) + 1))
 
     def ticket(self, name: str, **facts: str) -> None:
         """Set attributes of a ticket's state, which is created if need be."""
@@ -287,7 +289,7 @@ class SimulatedCib:
         if fatal or previous == "INFINITY":
             value = "INFINITY"
         else:
-            value = str(int(previous) + 1 if previous and previous.isdigit() else 1)
+            value = str(parse_integer(previous) + 1 if previous and is_number(previous) else 1)
         written = [(name, value), (f"last-failure-{suffix}", str(self.now))]
         for key, text in written:
             for pair in block.iterchildren("nvpair"):
@@ -377,7 +379,7 @@ class SimulatedCib:
         self._count()
         resource = history.get("id", "")
         call = 1 + max(
-            (int(entry.get("call-id", "0")) for entry in history.iterchildren("lrm_rsc_op")),
+            (parse_integer(entry.get("call-id")) for entry in history.iterchildren("lrm_rsc_op")),
             default=0,
         )
         operation = action.operation

@@ -5,7 +5,7 @@ Source: scheduler-2-actions.md section 3.4.
 
 from __future__ import annotations
 
-from cib import durations
+from cib import durations, scores
 from cib.dates import DateError, parse_date
 from crmd.scheduler.act.action import Action, Needs, Plan
 from crmd.scheduler.act.names import parse_key
@@ -15,7 +15,7 @@ from crmd.scheduler.unpack.operations import MAX_MS, find_operation, operation_m
 def interval_of(act: Action) -> int:
     """Interval in milliseconds, from the key."""
     tail = act.key.rpartition("_")[2]
-    return int(tail) if tail.isdigit() else 0
+    return scores.integer(tail) if scores.is_number(tail) else 0
 
 
 def define(plan: Plan, act: Action) -> None:

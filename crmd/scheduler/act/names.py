@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from cib import scores
+
 COMPLETED: Final = {
     "stop": "stopped",
     "start": "running",
@@ -39,9 +41,9 @@ def parse_key(key: str) -> tuple[str, str, int] | None:
     if len(key) < 5:
         return None
     rest, mark, tail = key.rpartition("_")
-    if not mark or not tail.isdigit():
+    if not mark or not scores.is_number(tail):
         return None
-    interval = int(tail)
+    interval = scores.integer(tail)
     for task in ("migrate_from", "migrate_to"):
         if rest.endswith("_" + task):
             return rest[: -len(task) - 1], task, interval

@@ -5,6 +5,7 @@ Source: scheduler-2-actions.md section 9.
 
 from __future__ import annotations
 
+from cib import scores
 from crmd.scheduler.act.action import Plan
 from crmd.scheduler.act.create import op
 from crmd.scheduler.act.failcounts import clear_failcount
@@ -54,8 +55,8 @@ def instance_number(rsc: Resource) -> int:
     text = rsc.id
     for mark in (":", "-"):
         tail = text.rpartition(mark)
-        if tail[1] and tail[2].isdigit():
-            return int(tail[2])
+        if tail[1] and scores.is_number(tail[2]):
+            return scores.integer(tail[2])
     return -1
 
 

@@ -56,6 +56,14 @@ def any_available(cluster: Cluster, table: Table) -> bool:
     return any(score >= 0 and usable[i] for i, score in table.items())
 
 
+MANY_CHAINS, MANY_CHAINS_PER_RESOURCE = 50_000, 500
+"""Bound on the steps along chains of colocations in one run.
+
+Where everything is colocated with everything, the chains are as many as there are permutations.
+Ten resources are enough to keep the reference busy for a minute.
+"""
+
+
 def colocated_scores(
     cluster: Cluster,
     source: Resource,
@@ -111,6 +119,15 @@ def _follow(
     """Go on through the source's own colocations."""
     further = this_with_list(source) if flags.this_with else with_this_list(source)
     if not further:
+        return work
+    cluster.chains_followed += 1
+    limit = MANY_CHAINS + MANY_CHAINS_PER_RESOURCE * cluster.n_resources
+    if cluster.chains_followed >= limit:
+        if cluster.chains_followed == limit:
+            cluster.warnings.append(
+                f"colocation {further[0].id}: {source.id} and what it is colocated with form more "
+                "than can be followed; indirect preferences are ignored from here on, remove some"
+            )
         return work
     deeper = flags if flags.active else replace(flags, active=True)
     for k in further:

@@ -6,6 +6,7 @@ Facts: scheduler-1-assignment.md section 18.
 
 from __future__ import annotations
 
+from cib import scores
 from cib.scores import INFINITY
 from crmd.scheduler.model import Cluster, Resource, Variant
 from crmd.scheduler.unpack import tables
@@ -38,7 +39,7 @@ def _constrain(cluster: Cluster, rsc: Resource) -> None:
 def instance_number(rsc: Resource) -> int:
     """The number after the last colon, or after the last dash of a bundle's part."""
     _, separator, number = rsc.id.rpartition(":" if ":" in rsc.id else "-")
-    return int(number) if separator and number.isdigit() else -1
+    return scores.integer(number) if separator and scores.is_number(number) else -1
 
 
 def sort_by_number(clone: Resource) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from lxml import etree
 
+from cib import scores
 from cib.lexical import integer_at_least, parse_boolean
 from cib.scores import INFINITY
 from crmd.scheduler.model import (
@@ -218,10 +219,10 @@ def _addresses(d: _Description) -> list[str | None]:
 
 def next_address(address: str) -> str | None:
     """The address after a dotted quad; None when there is none."""
-    found = re.match(r"(\d+)\.(\d+)\.(\d+)\.(\d+)", address)
+    found = re.match(r"([0-9]+)\.([0-9]+)\.([0-9]+)\.([0-9]+)", address)
     if found is None:
         return None
-    a, b, c, last = (int(part) for part in found.groups())
+    a, b, c, last = (scores.integer(part) for part in found.groups())
     if last > 253:
         if c > 253:
             return None

@@ -5,7 +5,7 @@ Facts: scheduler-1-assignment.md 9.1 - 9.3.
 
 from __future__ import annotations
 
-from cib.lexical import is_true
+from cib.lexical import is_true, parse_integer
 from crmd.scheduler.model import CloneFacts, Cluster, GroupFacts, Resource
 from crmd.scheduler.unpack.resources import flag_unless_false, minimum, unpack_resource
 
@@ -22,7 +22,7 @@ def read_group(cluster: Cluster, group: Resource) -> bool:
     if group.element is None:
         return False
     number = group.meta.get("clone")
-    instance = int(number) if number is not None and group.id != group.xml_id else None
+    instance = parse_integer(number) if number is not None and group.id != group.xml_id else None
     for element in group.element.iterchildren("primitive"):
         member = unpack_resource(cluster, element, group, instance)
         if member is not None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from cib import scores
 from cib.digest import parameters as recorded
 from crmd.scheduler.model import Cluster, HistoryEntry, Node, Resource
 from crmd.scheduler.unpack.operations import find_operation, operation_meta
@@ -106,7 +107,7 @@ class Digests:
 
 def has_new_secure_digest(feature_set: str) -> bool:
     """Whether that version's secure digest covers all parameters that are not private (7.7)."""
-    parts = tuple(int(part) for part in feature_set.split(".") if part.isdigit())
+    parts = tuple(scores.integer(part) for part in feature_set.split(".") if scores.is_number(part))
     return parts >= (3, 16, 0)
 
 

@@ -23,7 +23,7 @@ from tests.reference.running import run_simulate
 CASES = Path(__file__).with_name("cases")
 OTHER = shutil.which("crm_simulate")
 LEFT_OUT = {
-    107: "p1, which is to stop, pulls p2 by way of p3 in 2.1.5; the rule behind it is not traced yet",
+    107: "p1, which is to stop, pulls p2 by way of p3 in 2.1.5; its rule is not traced yet",
     809: "a clone's colocations count for each instance (scheduler-1-assignment.md 26)",
 }
 FIRST, LAST = (int(n) for n in os.environ.get("PACEKEEPER_FUZZ_SEEDS", "0-59").split("-"))
