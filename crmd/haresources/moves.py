@@ -41,11 +41,16 @@ def asked(s: State, peer: Peer, info: str, word: str | None, now: float) -> list
     if info == "done" and turn is Turn.OTHER and peer.name == s.standby.peer:
         mine = s.standby.which.mirrored
         said: list[Effect] = [Say("info", f"acquire {mine.word} HA resources (standby).")]
-        return said + list(s.work.add(Work(Purpose.TAKE, takes(s.keys(mine)), mine)))
+        keys = s.keys(mine)
+        if not s.is_pair:  # foreign is more than the other node's
+            keys = [group.key for group in s.groups if group.home == peer.name]
+        return said + list(s.work.add(Work(Purpose.TAKE, takes(keys), mine)))
     if info == "done" and turn is Turn.DONE and peer.name == s.standby.peer:
         text = f"Other node completed standby takeover of {s.standby.which.word} resources."
         s.standby.reset()
         return [Say("info", text), s.resource(stable=True)]
+    if not s.is_pair and peer.name != s.standby.peer:
+        return []  # between two others
     text = f"Ignored standby message '{info}' from {peer.name} in state {turn.value}"
     return [Say("ERROR", text)]
 
