@@ -21,6 +21,7 @@ from cli.command_line import Option, Takes
 COMMANDS: Mapping[str, str] = {
     "attrd_updater": "cli.attrd_updater",
     "cibadmin": "cli.cibadmin",
+    "cl_respawn": "cli.cl_respawn",
     "cl_status": "cli.cl_status",
     "crm": "cli.crm.main",
     "crm_attribute": "cli.crm_attribute",

@@ -30,6 +30,7 @@ PYTHON_AGENTS: dict[tuple[str, str | None, str], str] = {
     ("ocf", "pacemaker", "Stateful"): "ocf.agents.stateful:PacemakerStateful",
     ("heartbeat", None, "Delay"): "ocf.resource_d:delay",
     ("heartbeat", None, "Filesystem"): "ocf.resource_d:filesystem",
+    ("heartbeat", None, "OCF"): "ocf.resource_ocf:script",
     ("heartbeat", None, "IPaddr"): "ocf.resource_d:ipaddr",
     ("heartbeat", None, "IPaddr2"): "ocf.resource_d:ipaddr2",
     ("heartbeat", None, "SendArp"): "ocf.resource_d:sendarp",

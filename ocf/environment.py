@@ -75,6 +75,7 @@ def base_environment(places: Places) -> dict[str, str]:
         "PWD": "/",
         "HA_RSCTMP": str(places.agent_state),
         "HA_VARRUN": str(places.agent_run),
+        "HA_DIR": str(places.resource_d.parent),
         "HA_logfacility": "daemon",
         "HA_debug": "0",
         **places.extra,

@@ -72,11 +72,12 @@ def run_script(name: str, argv: Sequence[str]) -> int:
     call = agent(env, "monitor" if action == "status" else action)
     with contextlib.redirect_stdout(io.StringIO()):
         rc = call.run()
-    sys.stdout.write(_line(rc, action) + "\n")
+    sys.stdout.write(answer_line(rc, action) + "\n")
     return int(rc)
 
 
-def _line(rc: Rc, action: str) -> str:
+def answer_line(rc: Rc, action: str) -> str:
+    """What Heartbeat's wrapper scripts print."""
     if rc is Rc.SUCCESS:
         return "INFO:  Running OK" if action in ("status", "monitor") else "INFO:  Success"
     if rc is Rc.NOT_RUNNING:

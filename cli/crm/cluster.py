@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cli.command_line import CommandError
+from cli.crm.heartbeat_files import check, keygen
 from cli.crm.levels import Command, Level, UsageError, want
 from cli.exits import Exit
 from cli.source import ask_cluster
@@ -105,6 +106,11 @@ LEVEL = Level(
                 "crm cluster stop node2", (), (), ("node",)),
         Command("wait_for_startup", _wait_for_startup, "[SECONDS]", "Wait until a DC is elected",
                 "crm cluster wait_for_startup 30"),
+        Command("keygen", keygen, "[sha1|sha256] [FILE]", "Make authkeys with a new secret",
+                "crm cluster keygen sha256"),
+        Command("check", check, "[DIR [HARESOURCES...]]",
+                "What is wrong or risky in ha.cf, authkeys and haresources",
+                "crm cluster check /etc/ha.d haresources.of-node2"),
         Command("import-heartbeat", _import, "[OPTIONS of haresources2cib] [DIR]",
                 "Turn Heartbeat's files into a CIB", "crm cluster import-heartbeat /etc/ha.d"),
     ),

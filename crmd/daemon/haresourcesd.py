@@ -50,7 +50,7 @@ class Haresourcesd:
     def __init__(self, paths: Paths, setup: files.Setup, logger: log.PlainLog) -> None:
         self.paths, self.setup, self._log = paths, setup, logger
         self._loop = asyncio.get_running_loop()
-        self._ha_log = files.HaLog(setup.config, setup.node)
+        self._ha_log = files.HaLog(setup.config, setup.node, paths.root)
         make = LegacyMachine if setup.policy.auto_failback == "legacy" else TakeOverMachine
         self._machine: LegacyMachine | TakeOverMachine = make(
             setup.node, setup.groups, setup.policy
@@ -232,7 +232,6 @@ class Haresourcesd:
     async def _end(self, released: bool) -> None:
         if released:
             await asyncio.sleep(AFTER_SHUTDONE_S)
-            self.say("info", f"{self.setup.node} Heartbeat shutdown complete.")
         else:
             self._runner.forget()
             self.say("info", "Handed over: resources stay as they are, another manager goes on.")

@@ -141,12 +141,14 @@ class Memory:
 class HaLog:
     """The lines people know from Heartbeat, in the files and the facility that ha.cf names.
 
-    A full disk costs lines, never the daemon.
+    What becomes of nodes and links heartbeatd writes there itself.  A full disk costs lines, never
+    the daemon.
     """
 
-    def __init__(self, config: Config, node: str) -> None:
+    def __init__(self, config: Config, node: str, root: Path) -> None:
         self._node = node
-        self._files = [Path(f) for f in (config.logfile, config.debugfile) if f is not None]
+        named = [name for name in (config.logfile, config.debugfile) if name is not None]
+        self._files = [root / name.lstrip("/") for name in named]
         facility = (config.logfacility or "none").upper()
         self._facility = getattr(syslog, f"LOG_{facility}", None)
         self.lost = 0
@@ -164,6 +166,7 @@ class HaLog:
     def _append(self, path: Path, text: str) -> None:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path, flags, 0o640)
             try:
                 os.write(descriptor, text.encode("utf-8", "backslashreplace"))

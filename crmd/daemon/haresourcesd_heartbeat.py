@@ -95,8 +95,6 @@ class HeartbeatLink:
                 if origin != self.node:
                     pairs = tuple((str(name), str(value)) for name, value in fields)
                     self.on_event(ev.Said(origin, pairs))
-            case {"event": "link", "node": str(node), "link": str(link), "up": up}:
-                self.on_note("info", f"Link {node}:{link} {'up' if up else 'dead'}.")
             case {"event": "ping", "node": str(node), "alive": alive}:
                 self.pings[node] = bool(alive)
                 self.on_note("info", f"Ping node {node} {'answers' if alive else 'is silent'}.")
@@ -123,10 +121,7 @@ class HeartbeatLink:
 
     def _status(self, node: str, status: str) -> None:
         if node == self.node:
-            self.on_note("info", f"Local status now set to: '{status}'")
             self._own_status(status)
-        else:
-            self.on_note("info", f"Status update for node {node}: status {status}")
 
     def _own_status(self, status: str) -> None:
         self.status = status

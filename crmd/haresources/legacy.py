@@ -188,11 +188,10 @@ class LegacyMachine:
         if why in ("restarted", "rebooted"):
             return []
         peer.alive = False
-        out: list[Effect] = [Say("WARN", f"node {peer.name}: is dead")]
         if s.phase is not Phase.STABLE:
-            return out
+            return []
         ready, said = s.deaths.died(peer.name, peer.gave_up, now)
-        return out + said + (self._take_over(peer) if ready else [])
+        return said + (self._take_over(peer) if ready else [])
 
     def _take_over(self, peer: Peer) -> list[Effect]:
         s = self.state

@@ -59,8 +59,7 @@ def gone(s: State, peer: Peer, why: str, now: float) -> list[Effect]:
     if why == "rebooted":
         peer.claim, peer.is_stable, peer.is_starting = None, False, False
         return cancel_standby(s, peer)
-    out: list[Effect] = [Say("WARN", f"node {peer.name}: is dead")]
-    out += cancel_standby(s, peer)
+    out = cancel_standby(s, peer)
     peer.before_death = (s.i_hold, peer.claim or Claim.NONE)
     peer.alive = False
     if s.phase in (Phase.INIT, Phase.SHUTDOWN):

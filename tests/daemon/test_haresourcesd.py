@@ -42,7 +42,7 @@ def configure(root: Path, port: int, extra: str = "") -> None:
     (root / "flags").mkdir()
     (config / "ha.cf").write_text(
         "keepalive 100ms\ndeadtime 500ms\ninitdead 2\nauto_failback on\n"
-        f"mcast lo 239.255.7.1 {port} 0 1\nnode alice bob\nlogfile {root}/ha-log\n{extra}"
+        f"mcast lo 239.255.7.1 {port} 0 1\nnode alice bob\nlogfile /ha-log\n{extra}"
     )
     (config / "haresources").write_text("alice Flag::a1 Flag::a2\nbob Flag::b1 Flag::b2\n")
     (config / "authkeys").write_text(KEYS)

@@ -192,6 +192,11 @@ class Pair(Rig):
             return "transition"
         return str(answer["claim"]) if answer["settled"] else "transition"
 
+    def real_log(self, name: str = "real") -> str:
+        """The log file of ha.cf, whichever kind wrote it: ours puts it below the node's root."""
+        own = self.folder / name / str(self.folder / name / "log/ha.log").lstrip("/")
+        return Rig.real_log(self, name) + (own.read_text() if own.exists() else "")
+
     def complaints(self, name: str) -> list[str]:
         """ERROR and CRIT lines of a real node that a real peer would not have caused as well."""
         lines = self.real_log(name).splitlines()
