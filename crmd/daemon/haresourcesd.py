@@ -60,7 +60,7 @@ class Haresourcesd:
         self._is_draining = False
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._begin: ev.Begin | None = None
+        self._must_begin = False
         self._probed: asyncio.Future[tuple[ev.Keep, bool]] = self._loop.create_future()
         self.ended: asyncio.Future[None] = self._loop.create_future()
         self.link = HeartbeatLink(
@@ -86,7 +86,7 @@ class Haresourcesd:
     @property
     def is_settled(self) -> bool:
         """Nothing moves, and the peers have heard what we hold since heartbeatd began."""
-        return self.state.is_settled and self.link.status == "active" and self._begin is None
+        return self.state.is_settled and self.link.status == "active" and not self._must_begin
 
     def _groups(self) -> dict[str, Any]:
         return {group.key: group for group in self.state.groups}
@@ -264,15 +264,15 @@ class Haresourcesd:
             for effect in self._ipfail.reference(sum(pings.values())):
                 self._perform(effect)
 
-    def _active(self, begin: ev.Begin) -> None:
+    def _active(self) -> None:
         if self.state.phase is Phase.INIT:
-            self.keep(self._first_begin(begin))
+            self.keep(self._first_begin())
         else:
-            self._begin = begin
+            self._must_begin = True
             self._begin_again()
             self._set_timer()
 
-    async def _first_begin(self, begin: ev.Begin) -> None:
+    async def _first_begin(self) -> None:
         kept, is_ours = await asyncio.shield(self._probed)
         if self.state.phase is not Phase.INIT:
             return
@@ -280,7 +280,7 @@ class Haresourcesd:
             self.say("info", f"Going on with {kept.claim.word} resources of the former run")
         self.feed(
             replace(
-                begin,
+                self.link.begin(),
                 kept=kept.claim,
                 running=kept.running,
                 needs_failback=kept.needs_failback,
@@ -290,14 +290,17 @@ class Haresourcesd:
     def _begin_again(self) -> None:
         """heartbeatd was restarted: to the peers we began anew, and say what we hold."""
         state = self.state
-        if self._begin is None or not state.work.is_idle or not state.standby.is_idle:
+        if not self._must_begin or not state.work.is_idle or not state.standby.is_idle:
             return
-        begin, self._begin = self._begin, None
+        self._must_begin = False
         if state.phase in (Phase.STARTING, Phase.RECEIVED, Phase.STABLE):
             running = tuple(sorted(state.work.active))
             self._inbox.append(
                 replace(
-                    begin, kept=state.i_hold, running=running, needs_failback=state.needs_failback
+                    self.link.begin(),
+                    kept=state.i_hold,
+                    running=running,
+                    needs_failback=state.needs_failback,
                 )
             )
             if not self._is_draining:

@@ -26,7 +26,7 @@ class HeartbeatLink:
 
     path: Path
     on_event: Callable[[ev.Event], None]
-    on_active: Callable[[ev.Begin], None]
+    on_active: Callable[[], None]
     """Our status became active, or heartbeatd began anew and is active again."""
     on_note: Callable[[str, str], None]
     """A line for the log: level and text."""
@@ -60,6 +60,10 @@ class HeartbeatLink:
         """A message of Heartbeat's protocol to all nodes; False: heartbeatd is away."""
         request = {"op": "raw", "fields": [list(pair) for pair in fields]}
         return self._peer is not None and self._peer.send(request)
+
+    def begin(self) -> ev.Begin:
+        """The peers of now."""
+        return ev.Begin(tuple((n, alive, g) for n, (alive, g) in sorted(self._alive.items())))
 
     def close(self) -> None:
         """Cut the connection and forget the timers."""
@@ -127,8 +131,7 @@ class HeartbeatLink:
         self.status = status
         if status == "active" and not self._is_begun:
             self._is_begun = True
-            peers = tuple((n, alive, g) for n, (alive, g) in sorted(self._alive.items()))
-            self.on_active(ev.Begin(peers))
+            self.on_active()
 
     def _up(self, node: str, generation: int, kind: str) -> None:
         timer = self._doubtful.pop(node, None)
