@@ -282,19 +282,13 @@ def main() -> int:
             f"{'other s':>11}{'MiB':>9}{'CPU':>9}{'memory':>9}" if bench.other else ""
         ))  # fmt: skip
         for state in states:
-            points = []
+            points: dict[int, list[tuple[int, float]]] = {}
             for size in sizes:
-                took = bench.schedule(size, state)
-                if int(size.split("x")[0]) >= 100:
-                    points.append((int(size.split("x")[0]), took))
-            by_load = [(size * nodes, s) for (size, s), nodes in zip(
-                points, [int(w.split("x")[1]) for w in sizes if int(w.split("x")[0]) >= 100],
-                strict=True,
-            )]  # fmt: skip
-            print(
-                f"growth exponent: {growth_exponent(points):.2f} in resources, "
-                f"{growth_exponent(by_load):.2f} in resources x nodes"
-            )
+                resources, nodes = (int(word) for word in size.split("x"))
+                points.setdefault(nodes, []).append((resources, bench.schedule(size, state)))
+            for nodes, costs in points.items():
+                if len(costs) > 1:
+                    print(f"growth exponent on {nodes} nodes: {growth_exponent(costs):.2f}")
         if options.simulate:
             bench.simulate(options.simulate)
     print(f"30x3, warm: {warm_ms(make_cib(30, 3, 'empty')):.1f} ms without status, "
