@@ -91,6 +91,11 @@ class Haresourcesd:
     def _groups(self) -> dict[str, Any]:
         return {group.key: group for group in self.state.groups}
 
+    @property
+    def holds_nothing(self) -> bool:
+        """We have not begun, and no former run left anything."""
+        return self.state.phase is Phase.INIT and self._memory.read() is None
+
     # --- start and end --------------------------------------------------------------------------
 
     async def start(self) -> None:
@@ -328,7 +333,7 @@ async def serve(paths: Paths, setup: files.Setup, logger: log.PlainLog) -> None:
         nonlocal terms
         terms += 1
         daemon.feed(ev.Shutdown())
-        if terms > 2 and not daemon.ended.done():
+        if (terms > 2 or daemon.holds_nothing) and not daemon.ended.done():
             daemon.ended.set_result(None)
 
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -39,6 +39,7 @@ def asked(s: State, peer: Peer, info: str, word: str | None, now: float) -> list
     if info == "other" and turn is Turn.ME:
         return _give(s, peer, now)
     if info == "done" and turn is Turn.OTHER and peer.name == s.standby.peer:
+        s.standby.accepted(now)
         mine = s.standby.which.mirrored
         said: list[Effect] = [Say("info", f"acquire {mine.word} HA resources (standby).")]
         keys = s.keys(mine)
@@ -64,7 +65,6 @@ def _wants(s: State, peer: Peer, which: Claim, now: float) -> list[Effect]:
         return [*said, Say("WARN", f"standby message [me] from {peer.name} ignored. {flux}")]
     if not s.am_taker(peer.name):
         return said
-    peer.is_stable = False
     return said + s.standby.granted(peer.name, which, now)
 
 

@@ -13,6 +13,8 @@ from crmd.haresources.claims import Claim
 from crmd.haresources.takeover_events import Effect, Say, Send
 
 ANSWER_S = 10.0
+ACCEPT_S = 15.0
+"""How long the asker, once granted, may take to say that it begins."""
 FINISH_S = 3600.0
 
 
@@ -56,11 +58,16 @@ class Standby:
 
     def granted(self, peer: str, which: Claim, now: float) -> list[Effect]:
         """`peer` wants to give `which` away, and we can take it."""
-        self.turn, self.which, self.peer, self.until = Turn.OTHER, which, peer, now + FINISH_S
+        self.turn, self.which, self.peer, self.until = Turn.OTHER, which, peer, now + ACCEPT_S
         return [
             Say("info", f"standby: acquire [{which.word}] resources from {peer}"),
             ask("other", which),
         ]
+
+    def accepted(self, now: float) -> None:
+        """The asker has begun to release; that may take long."""
+        if self.turn is Turn.OTHER:
+            self.until = now + FINISH_S
 
     def answered(self, peer: str, now: float) -> list[Effect]:
         """`peer` can take what we offered; we release it now."""
@@ -99,7 +106,7 @@ class Standby:
         text = (
             "No reply to standby request.  Standby request cancelled."
             if self.turn is Turn.ME
-            else f"Standby [{self.which.word}] with {self.peer} did not end in an hour: given up."
+            else f"Standby [{self.which.word}] with {self.peer} does not go on: given up."
         )
         self.reset()
         return [Say("WARN", text)]

@@ -31,6 +31,9 @@ from crmd.haresources.work import Purpose, Work, gives, takes
 TRANSITION_S = 10.0
 GIVE_UP_S = 30.0
 CONFLICT_S = 5.0
+REPEAT_S = 2.0
+"""A report is repeated once when all is quiet: a real peer takes messages as they come, and an
+older report that was sent again may have come last."""
 ORPHAN_S = {"local": 5.0, "foreign": 10.0}
 """How long a half may be held by nobody before it is taken: its home comes first."""
 
@@ -48,6 +51,10 @@ class TakeOverMachine:
         s = self.state
         out = self._step(event, now)
         out += self._ripe(now)
+        if any(isinstance(e, Send) and e.fields[0] == ("t", "resource") for e in out):
+            if s.phase not in (Phase.SHUTDOWN, Phase.ENDED) and not s.is_repeating:
+                s.timers["repeat"] = now + REPEAT_S
+        s.is_repeating = False
         keep = ev.Keep(s.i_hold, tuple(sorted(s.work.active)), s.needs_failback)
         if keep != s.kept and s.phase is not Phase.ENDED:
             s.kept = keep
@@ -58,6 +65,8 @@ class TakeOverMachine:
     def deadline(self) -> float | None:
         """Absolute time of the next useful Tick."""
         s = self.state
+        if s.phase is Phase.ENDED:
+            return None
         times = [*s.timers.values()]
         times += [at for at in (s.standby.until, s.deaths.deadline()) if at is not None]
         return min(times, default=None)
@@ -112,16 +121,20 @@ class TakeOverMachine:
             s.peer(name).alive, s.peer(name).generation = alive, generation
         s.i_hold, s.work.active = event.kept, set(event.running)
         s.needs_failback = event.needs_failback
+        left = [key for key in s.active_keys() if key not in s.keys(event.kept)]
+        if left:  # nobody may hear that we do not hold it while it runs
+            return [*s.work.add(Work(Purpose.LEFTOVER, gives(left)))]
+        return self._begin_clean(now)
+
+    def _begin_clean(self, now: float) -> list[Effect]:
+        s = self.state
         s.phase, s.was_heard = Phase.STARTING, bool(s.living)
         out: list[Effect] = [STARTING]
-        left = [key for key in s.active_keys() if key not in s.keys(event.kept)]
-        if left:
-            out += s.work.add(Work(Purpose.LEFTOVER, gives(left)))
-        if event.kept:  # a former run may have ended in the middle of starting them
-            out += s.work.add(Work(Purpose.RETRY, takes(s.keys(event.kept)), event.kept))
-        for name, alive, _ in sorted(event.peers):
-            if alive is False:
-                out += partings.gone(s, s.peer(name), "silent", now)
+        if s.i_hold:  # a former run may have ended in the middle of starting them
+            out += s.work.add(Work(Purpose.RETRY, takes(s.keys(s.i_hold)), s.i_hold))
+        for name in sorted(s.peers):
+            if s.peers[name].alive is False:
+                out += partings.gone(s, s.peers[name], "silent", now)
         if not s.peers:
             s.phase = Phase.STABLE
             out += moves.acquire_own(s, "status")
@@ -167,6 +180,10 @@ class TakeOverMachine:
         claim = claim_of(said.get("rsc_hold"))
         if claim is None:
             return [Say("ERROR", f"{peer.name} claims '{said.get('rsc_hold')}': ignored")]
+        if (number := said.number) is not None:
+            if number < peer.newest_report:
+                return []  # sent again, and overtaken by a newer one
+            peer.newest_report = number
         if said.get("rtype") == "full" or claim is Claim.NONE:
             peer.claim = claim
         else:
@@ -175,8 +192,12 @@ class TakeOverMachine:
             s.phase = Phase.RECEIVED
             s.timers["transition"] = now + TRANSITION_S
         was_stable, stable = peer.is_stable, said.get("isstable")
+        if stable == "0" and said.get("info") is None and s.phase is Phase.RECEIVED:
+            peer.is_starting = True  # a settled node would have answered that it is stable
         if stable is not None:
             peer.is_stable = stable == "1"
+        if stable == "0" and peer.name == s.standby.peer:
+            s.standby.accepted(now)
         out: list[Effect] = []
         if peer.is_stable and s.phase is Phase.RECEIVED:
             peer.is_starting = False
@@ -264,7 +285,9 @@ class TakeOverMachine:
                     ev.Keep(Claim.NONE, ()),
                     ev.Ended(released=True),
                 ]
-            case Purpose.LEFTOVER | Purpose.RETRY | Purpose.ANSWER:
+            case Purpose.LEFTOVER:
+                return self._begin_clean(now)
+            case Purpose.RETRY | Purpose.ANSWER:
                 return []
             case _:
                 assert_never(work.purpose)
@@ -304,6 +327,10 @@ class TakeOverMachine:
             return moves.consider_failback(s, now)
         if name == "give-up":
             return self._give_up(now)
+        if name == "repeat":
+            s.is_repeating = s.phase is Phase.STABLE and s.work.is_idle and s.standby.is_idle
+            is_heard = any(not peer.gave_up for peer in s.living)
+            return [s.resource(stable=True)] if s.is_repeating and is_heard else []
         if name in ("orphan local", "orphan foreign"):
             return moves.adopt(s, Claim.LOCAL if name == "orphan local" else Claim.FOREIGN)
         if name.startswith("conflict "):
@@ -353,9 +380,11 @@ class TakeOverMachine:
                 return []
             s.is_delay_told = True
             return [Say("info", "Shutdown delayed until current resource activity finishes.")]
-        if s.hands_over or s.phase is Phase.INIT:
+        if s.hands_over:
             s.phase = Phase.ENDED
-            return [ev.Ended(released=not s.hands_over)]
+            return [ev.Ended(released=False)]
+        if s.phase is Phase.INIT:
+            return []  # what a former run held is not known yet
         s.phase, s.i_hold = Phase.SHUTDOWN, Claim.NONE
         s.timers.clear()
         return [

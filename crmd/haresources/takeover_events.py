@@ -66,6 +66,14 @@ class Said:
     def type(self) -> str:
         return self.get("t") or ""
 
+    @property
+    def number(self) -> tuple[int, int] | None:
+        """(generation, sequence number) of the message, if it carries them."""
+        try:
+            return int(self.get("hg") or "", 16), int(self.get("seq") or "", 16)
+        except ValueError:
+            return None
+
 
 @dataclass(frozen=True, slots=True)
 class Done:

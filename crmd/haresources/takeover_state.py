@@ -12,7 +12,7 @@ from crmd.haresources.claims import Claim, Group
 from crmd.haresources.deaths import Deaths
 from crmd.haresources.standby import Standby
 from crmd.haresources.takeover_events import Keep, Policy, Say, Send
-from crmd.haresources.work import WorkQueue
+from crmd.haresources.work import Purpose, WorkQueue
 
 
 class Phase(enum.Enum):
@@ -43,6 +43,8 @@ class Peer:
     """It said `shutdone`."""
     was_taken: bool = False
     """We took over from it, and it has not returned."""
+    newest_report: tuple[int, int] = (0, 0)
+    """Generation and number of its newest `resource`; messages may overtake each other."""
     before_death: tuple[Claim, Claim] | None = None
     """Our claim and its claim when it fell silent."""
 
@@ -65,6 +67,7 @@ class State:
     hands_over: bool = False
     offered: Claim = Claim.NONE
     """What we held of the set we give away in a standby."""
+    is_repeating: bool = False
     is_delay_told: bool = False
     is_void: bool = False
     """The activity under way was overtaken by a stall: nothing follows from it."""
@@ -185,7 +188,11 @@ class State:
         """What we hold or are about to, for a peer that starts."""
         stable = self.phase is Phase.STABLE and self.work.is_idle
         self.owes_report = self.phase is Phase.STABLE and not stable
-        held, self.i_hold = self.i_hold, self.i_hold | self.work.taking
+        coming = self.work.taking
+        current = self.work.current
+        if current is not None and current.purpose is Purpose.GIVE and self.standby.is_idle:
+            coming |= self.offered  # the standby is cancelled: we take it again
+        held, self.i_hold = self.i_hold, self.i_hold | coming
         report = self.resource(stable=stable)
         self.i_hold = held
         return report

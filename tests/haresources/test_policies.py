@@ -20,9 +20,10 @@ def settled(**policy):
     """Node a, each node holding its own."""
     made = ev.Policy(nodes=("a", "b"), **policy)
     machine = TakeOverMachine("a", groups_of(parse(FILE)), made)
-    machine.step(ev.Begin((("b", True, 7),)), 0.0)
-    machine.step(said("resource", rsc_hold="local", rtype="full", isstable="1"), 0.1)
-    machine.step(ev.Done(1), 0.2)
+    machine.step(ev.Begin((("b", True, 7),)), -10.0)
+    machine.step(said("resource", rsc_hold="local", rtype="full", isstable="1"), -9.9)
+    machine.step(ev.Done(1), -9.8)
+    machine.step(ev.Tick(), -5.0)
     assert machine.state.is_settled and machine.state.i_hold is Claim.LOCAL
     return machine
 
@@ -184,3 +185,45 @@ def test_three_nodes_refuse_what_needs_a_pair():
     world.feed("a", ev.GoStandby(Claim.LOCAL))
     world.run(3.0)
     assert world.owners() == {"a": ["b"], "b": ["b"], "c": ["c"]}
+
+
+# --- messages that overtake each other ------------------------------------------------------------
+
+
+def numbered(seq, kind, **fields):
+    return ev.Said("b", (("t", kind), *fields.items(), ("hg", "7"), ("seq", f"{seq:x}")))
+
+
+def report(seq, stable, hold="local", **more):
+    return numbered(seq, "resource", rsc_hold=hold, rtype="full", isstable=stable, **more)
+
+
+def test_an_older_report_that_comes_late_changes_nothing():
+    machine = settled()
+    machine.step(report(21, "1"), 1.0)
+    machine.step(report(20, "0", hold="none", info="standby"), 1.1)
+    peer = machine.state.peer("b")
+    assert peer.is_stable and peer.claim is Claim.LOCAL
+    machine.step(report(22, "0"), 1.2)
+    assert not peer.is_stable
+
+
+def test_a_report_is_repeated_once_when_all_is_quiet():
+    machine = settled()
+    machine.step(report(20, "0"), 1.0)
+    assert of(ev.Send, machine.step(report(21, "1"), 1.1)) != []
+    assert machine.deadline() == 3.1
+    again = of(ev.Send, machine.step(ev.Tick(), 3.1))
+    assert [dict(e.fields)["isstable"] for e in again] == ["1"]
+    assert machine.deadline() is None
+
+
+def test_who_asked_for_a_standby_and_does_not_begin_it_is_not_waited_for():
+    machine = settled()
+    machine.step(numbered(20, "ask_resources", rsc_hold="local", info="me"), 1.0)
+    assert not machine.state.is_settled and machine.deadline() == 16.0
+    machine.step(ev.Tick(), 16.0)
+    assert machine.state.is_settled
+    machine.step(numbered(21, "ask_resources", rsc_hold="local", info="me"), 20.0)
+    machine.step(report(22, "0", hold="none", info="standby"), 20.1)
+    assert machine.deadline() == 3620.1, "it has begun: its scripts may take long"

@@ -42,6 +42,7 @@ class World:
     names: tuple[str, ...] = ("a", "b")
     mode: str = "on"
     seed: int = 0
+    loss: float = 0.0
     broken: set[tuple[str, str]] = field(default_factory=set)
     """(node, group) that does not start there."""
     now: float = 1000.0
@@ -190,12 +191,14 @@ class World:
         match effect:
             case ev.Send(fields):
                 self.log.append(f"{self.now:.2f} {host.name} sends {fields}")
+                self._count += 1
+                numbers = (("hg", f"{host.generation:x}"), ("seq", f"{self._count:x}"))
                 for other in self.living():
-                    said = ev.Said(host.name, fields)
+                    said = ev.Said(host.name, (*fields, *numbers))
                     if other != host.name and self.is_cut:
                         self._held.append((host.name, other, said))
                     elif other != host.name:
-                        self._later(self.rng.uniform(0.001, 0.03), other, said)
+                        self._later(self._delay(), other, said)
             case ev.Run():
                 self._run(host, effect)
             case ev.Keep():
@@ -207,6 +210,11 @@ class World:
                 self._later(1.0, host.name, ev.Tick())
             case ev.Say(level, text, _):
                 self.log.append(f"{self.now:.2f} {host.name} {level} {text}")
+
+    def _delay(self) -> float:
+        """Most come at once; one that was lost is sent again."""
+        lost = self.rng.random() < self.loss
+        return self.rng.uniform(0.05, 0.8) if lost else self.rng.uniform(0.001, 0.03)
 
     def _run(self, host: Host, run: ev.Run) -> None:
         at, failed = 0.0, []

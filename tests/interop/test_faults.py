@@ -13,6 +13,7 @@ from tests.interop.pair import Pair
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(240)]
 MakePair = Callable[..., Pair]
+IPFAIL = "/usr/libexec/heartbeat/ipfail"
 TWO_LINKS = "mcast eth0 225.0.0.64 694 1 0\nmcast eth1 225.0.0.65 694 1 0"
 
 
@@ -150,3 +151,31 @@ def test_a_fifth_of_all_packets_lost_for_a_minute_moves_nothing(make_pair: MakeP
         pair.wait(30, a="real", b="ours")
         pair.settled()
     assert [line for line in pair.complaints("real") if "Cannot rexmit" in line] == []
+
+
+def test_takeover_manual_waits_for_a_persons_word(make_pair: MakePair) -> None:
+    pair = make_pair()
+    with (pair.folder / "ours/etc/ha.d/ha.cf").open("a") as ha_cf:
+        ha_cf.write("takeover manual\n")
+    formed(pair)
+    pair.kill_node("real")
+    until(lambda: "take over by hand" in pair.real_log("ours"), 5, "the alarm")
+    time.sleep(1.0)
+    assert pair.holders("10.99.0.100") == []
+    assert pair.ask("ours", {"op": "confirm", "node": "real"}) == {"ok": True}
+    until(lambda: pair.holders("10.99.0.100") == ["ours"], 5, "the take-over")
+
+
+def test_who_loses_the_ping_node_gives_up_beside_a_real_ipfail(make_pair: MakePair) -> None:
+    """Heartbeats go over eth1; the reference is the client on eth0."""
+    media = "mcast eth1 225.0.0.65 694 1 0\nping 10.99.0.9\ndeadping 1"
+    pair = make_pair(media=f"{media}\nrespawn hacluster {IPFAIL}")
+    formed(pair)
+    time.sleep(2.0)
+    pair.cut("ours", 0)
+    until(lambda: pair.placement()["10.99.0.101"] == ["real"], 15, "ours gives up")
+    pair.cut("ours", 0, heal=True)
+    pair.wait(30, a="real", b="ours")
+    pair.settled()
+    pair.cut("real", 0)
+    until(lambda: pair.placement()["10.99.0.100"] == ["ours"], 15, "real gives up")
