@@ -328,14 +328,22 @@ class TakeOverMachine:
         if name == "give-up":
             return self._give_up(now)
         if name == "repeat":
-            s.is_repeating = s.phase is Phase.STABLE and s.work.is_idle and s.standby.is_idle
-            is_heard = any(not peer.gave_up for peer in s.living)
-            return [s.resource(stable=True)] if s.is_repeating and is_heard else []
+            return self._repeat(now)
         if name in ("orphan local", "orphan foreign"):
             return moves.adopt(s, Claim.LOCAL if name == "orphan local" else Claim.FOREIGN)
         if name.startswith("conflict "):
             return self._resolve(s.peer(name.removeprefix("conflict ")), now)
         return []
+
+    def _repeat(self, now: float) -> list[Effect]:
+        s = self.state
+        if s.phase is not Phase.STABLE or not any(not peer.gave_up for peer in s.living):
+            return []
+        if not (s.work.is_idle and s.standby.is_idle):
+            s.timers["repeat"] = now + REPEAT_S
+            return []
+        s.is_repeating = True
+        return [s.resource(stable=True)]
 
     def _give_up(self, now: float) -> list[Effect]:
         """A group did not start 30 s ago: to the other node, else once more here."""

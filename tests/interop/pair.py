@@ -32,10 +32,7 @@ status) if [ -e $flag ]; then echo running; else echo stopped; fi;;
 esac
 """
 HEARTBEAT_DIR = "/usr/share/heartbeat"
-NOISE = re.compile(
-    "Cannot lock ourselves into memory|Both machines own|No one owns"
-    "|Message hist queue|Resource is stopped"
-)
+NOISE = re.compile("Cannot lock ourselves into memory")
 
 
 @dataclass

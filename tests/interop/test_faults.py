@@ -147,6 +147,7 @@ def test_a_fifth_of_all_packets_lost_for_a_minute_moves_nothing(make_pair: MakeP
         pair.tool("ours", "hb_standby", "local")
         pair.wait(30, a="real", b="real")
         pair.settled()
+        time.sleep(4)  # a late copy of an old report puts the real node in flux; ours is repeated
         pair.tool("ours", "hb_takeover", "local")
         pair.wait(30, a="real", b="ours")
         pair.settled()
@@ -166,6 +167,7 @@ def test_takeover_manual_waits_for_a_persons_word(make_pair: MakePair) -> None:
     until(lambda: pair.holders("10.99.0.100") == ["ours"], 5, "the take-over")
 
 
+@pytest.mark.soak
 def test_who_loses_the_ping_node_gives_up_beside_a_real_ipfail(make_pair: MakePair) -> None:
     """Heartbeats go over eth1; the reference is the client on eth0."""
     media = "mcast eth1 225.0.0.65 694 1 0\nping 10.99.0.9\ndeadping 1"
