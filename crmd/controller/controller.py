@@ -54,6 +54,7 @@ from crmd.membership.election import (
 )
 from crmd.membership.quorum import Quorum
 from crmd.replication.replica import Replica, parse
+from crmd.replication.version import round_of
 
 LOCAL_STEPS = 10_000
 """Messages to ourselves in one step; more means a loop in our own code."""
@@ -124,7 +125,12 @@ class Controller:
             event.node,
             event.nodes,
             event.incarnation,
-            Standing(event.node, replica.lineage, is_eligible),
+            Standing(
+                event.node,
+                replica.lineage,
+                is_eligible,
+                cib_round=round_of(replica.rank),
+            ),
             settings.election_timeout_s,
             settings.form_after_s,
         )
@@ -204,8 +210,9 @@ class Controller:
     def _peer_down(self, node: str, clean: bool) -> None:
         core = self.core
         had_quorum = core.has_quorum
-        clean = clean or node in self.follower.departed
-        self.follower.departed.discard(node)
+        clean = clean or node in core.departed
+        if clean:
+            core.departed.add(node)
         self._elect(core.election.peer_down(node, core.now))
         if self.leader is not None:
             self.leader.lost(node, clean, "silence")
@@ -274,9 +281,7 @@ class Controller:
             case msg.Offer():
                 self._elect(core.election.offer(origin, message.round, core.now))
             case msg.Leaving():
-                self.follower.departed.add(origin)
                 self._peer_down(origin, True)
-                self.follower.departed.add(origin)
             case (
                 msg.Join()
                 | msg.SyncRequest()
@@ -299,6 +304,7 @@ class Controller:
     def _poll(self, origin: str, message: msg.PollMessage) -> None:
         core = self.core
         poll = message.poll()
+        core.departed.discard(origin)
         if self.leader is not None:
             if not self.leader.may_return(origin, poll.incarnation):
                 self._refuse("shot")
@@ -420,7 +426,8 @@ class Controller:
             core.election.update(has_quorum=core.has_quorum, members=len(core.members))
         else:
             core.election.update(has_quorum=False, members=0)
-        core.election.update(lineage=core.replica.lineage, is_eligible=self._is_eligible())
+        self._update_standing()
+        core.election.update(is_eligible=self._is_eligible())
         self._elect(core.election.tick(core.now))
         self.lrm.tick()
         self.clients.tick()
@@ -428,10 +435,14 @@ class Controller:
         if self.leader is not None:
             self.leader.tick()
         self._settle()
-        core.election.update(lineage=core.replica.lineage)
+        self._update_standing()
         if self.follower.must_leave:
             self._leave()
         self.clients.notify()
+
+    def _update_standing(self) -> None:
+        replica = self.core.replica
+        self.core.election.update(lineage=replica.lineage, cib_round=round_of(replica.rank))
 
     def _is_eligible(self) -> bool:
         return not self.core.disk_error and (
@@ -459,6 +470,8 @@ class Controller:
 
     def _leave(self) -> None:
         core = self.core
+        if self.leader is not None:
+            self.leader.departs()
         core.tell_peers(msg.Leaving(core.incarnation))
         core.emit(Leave("all resources are off this node"))
         self.has_left = True

@@ -43,6 +43,8 @@ class Core:
     members: tuple[str, ...] = ()
     """Members of the newest view of our DC; empty without a DC."""
     has_quorum: bool = False
+    departed: set[str] = field(default_factory=set)
+    """Nodes that left in good order and have not been heard since."""
     disk_error: str = ""
     told_again: bool = False
     """Our DC has polled: what it should know of us is told once more."""

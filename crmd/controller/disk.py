@@ -45,7 +45,7 @@ class Disk:
 
     def _mark(self) -> Mark:
         replica = self.core.replica
-        return (replica.round, *configuration(replica.version), replica.configuration_digest())
+        return (replica.rank, *configuration(replica.version), replica.configuration_digest())
 
     def replaced(self) -> None:
         """The document was replaced by another one: what is on disk says nothing about it."""
@@ -59,8 +59,8 @@ class Disk:
         core = self.core
         if self._asked is None and self._retry_at is None:
             version = configuration(core.replica.version)
-            round_ = core.replica.round
-            if self._done is None or (self._done[0], *self._done[1:3]) != (round_, *version):
+            rank = core.replica.rank
+            if self._done is None or (self._done[0], *self._done[1:3]) != (rank, *version):
                 self._ask()
             elif self.durable != version:
                 mark = self._mark()
@@ -74,7 +74,7 @@ class Disk:
         self._token += 1
         self._asked, self._asked_before = self._mark(), self._replaced
         self._asked_at = self.core.now
-        self.core.emit(Commit(self._token, self.core.replica.to_disk(), self.core.replica.round))
+        self.core.emit(Commit(self._token, self.core.replica.to_disk(), self.core.replica.rank))
 
     def _tell(self) -> None:
         core = self.core

@@ -223,7 +223,8 @@ class Schedule:
 class Commit:
     """Make the document durable, then `round` beside it; answer with `CommitDone`.
 
-    Order matters: the round may be on disk only after the document.  Commits may be grouped:
+    `round` is a whole number of any size (the rank of `crmd.replication.version`).  Order
+    matters: it may be on disk only after the document.  Commits may be grouped:
     a newer one may stand for older ones, which are then answered as well.
     """
 

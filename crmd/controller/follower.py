@@ -6,7 +6,7 @@ fit leads to a request for the whole CIB.  Source: reliability.md I8, I9, I10, I
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from crmd.controller import messages as msg
 from crmd.controller.clients import Clients
@@ -18,6 +18,9 @@ from crmd.membership.election import Output, Phase, Poll
 from crmd.replication.replica import Mismatch, digest_of, parse
 from crmd.replication.version import Version, as_list, configuration, version_of
 
+MISSED_EVERY_S = 0.5
+"""A node that misses several things of its DC asks for them once."""
+
 
 @dataclass(slots=True)
 class Follower:
@@ -27,10 +30,10 @@ class Follower:
     lrm: Lrm
     disk: Disk
     clients: Clients
-    departed: set[str] = field(default_factory=set)
     wants_to_leave: bool = False
     must_leave: bool = False
     joining_since: float = 0.0
+    missed_at: float = -MISSED_EVERY_S
 
     def begin(self) -> None:
         """We have accepted a DC: tell it what our CIB is."""
@@ -53,7 +56,7 @@ class Follower:
                 core.view,
                 core.incarnation,
                 core.executor,
-                replica.round,
+                replica.rank,
                 as_list(replica.version),
                 replica.digest(),
             ),
@@ -91,16 +94,16 @@ class Follower:
             if digest_of(root) != message.digest:
                 raise ValueError("Sync: the document does not match its digest")
             self._keep_losing(message)
-            core.replica.replace(root, message.cib_round, message.causes)
+            core.replica.replace(root, message.rank, message.causes)
             self.disk.replaced()
         elif core.replica.digest() != message.digest:
             self._lost_track("the digest differs though the DC thinks it does not")
             return
         else:
-            core.replica.replace(core.replica.root, message.cib_round, message.causes)
+            core.replica.replace(core.replica.root, message.rank, message.causes)
         core.in_sync = True
         assert core.dc is not None
-        core.send(self.lrm.joined(self.wants_to_leave), core.dc)
+        core.send(self.lrm.joined(self.wants_to_leave, message.serial), core.dc)
 
     def _keep_losing(self, message: msg.Sync) -> None:
         """Changes of ours that the DC's document does not have are kept for a person."""
@@ -129,9 +132,7 @@ class Follower:
                 core.replica.update(base, version, message.changes)
                 self.lrm.follow_changes(message.changes)
             else:
-                core.replica.patch(
-                    base, message.patch, message.digest, message.cib_round, message.cause
-                )
+                core.replica.patch(base, message.patch, message.digest, message.rank, message.cause)
         except Mismatch as e:
             self._lost_track(str(e))
 
@@ -161,8 +162,11 @@ class Follower:
 
     def _missed(self, reason: str) -> None:
         """Something of the DC got lost on its way: join anew, that brings all of it."""
-        self.core.log("dc.unheard", "warning", reason=reason)
-        self._join()
+        core = self.core
+        if core.now - self.missed_at >= MISSED_EVERY_S:
+            self.missed_at = core.now
+            core.log("dc.unheard", "warning", reason=reason)
+            self._join()
 
     # --- orders -----------------------------------------------------------------------------
 
@@ -181,7 +185,7 @@ class Follower:
             core.emit(Remember("all-seen", "1"))
         core.has_quorum = message.quorum
         if message.quorum and core.in_sync:
-            core.replica.round = message.round
+            core.replica.rank = message.rank
         return []
 
     def _order(self, message: msg.Run | msg.Cancel | msg.Forget | msg.Depart) -> None:
@@ -199,4 +203,12 @@ class Follower:
             case msg.Forget():
                 self.lrm.forget(message)
             case msg.Depart():
-                self.must_leave = True
+                self._depart()
+
+    def _depart(self) -> None:
+        """Leave, unless something here has not been looked at since its history was forgotten."""
+        doubtful = self.lrm.doubtful()
+        if doubtful:
+            self.core.log("node.stays", "warning", unknown=doubtful)
+        else:
+            self.must_leave = True

@@ -35,7 +35,7 @@ from crmd.controller.release import cluster_option, duration_ms, fencing_enabled
 from crmd.fencing.fencer import Fenced, Fencer, RunFence
 from crmd.membership.election import Output
 from crmd.replication.status import find_node_state, node_id, transient_attributes
-from crmd.replication.version import Tree, Version, as_list, configuration
+from crmd.replication.version import Tree, Version, as_list, configuration, rank_of
 from crmd.replication.writer import Writer
 from crmd.scheduler.transition import Action
 
@@ -62,6 +62,8 @@ class Member:
     incarnation: str = ""
     boot: str = ""
     last_report: int = 0
+    serial: int = 0
+    """Of the newest Sync sent to it."""
     again: float = 0.0
     """When to make the offer again, or to send the CIB again."""
 
@@ -92,6 +94,7 @@ class Leader:
     _fence_acks: set[str] = field(default_factory=set)
     _offered_round: int = 0
     _leaving_again: float | None = None
+    _serial: int = 0
 
     def __post_init__(self) -> None:
         self.writer = Writer(self.core.replica)
@@ -135,8 +138,8 @@ class Leader:
             return
         core = self.core
         version = Version(*message.version)
-        theirs = (message.cib_round, *configuration(version))
-        ours = (core.replica.round, *configuration(core.replica.version))
+        theirs = (message.rank, *configuration(version))
+        ours = (core.replica.rank, *configuration(core.replica.version))
         poll = core.election.polls.get(node)
         is_eligible = poll is not None and poll.standing.is_eligible
         if not self.is_formed and theirs > ours and is_eligible:
@@ -151,8 +154,19 @@ class Leader:
 
     def _sync(self, node: str, cib: str) -> None:
         core = self.core
-        causes = list(core.replica.causes)
-        core.send(Sync(core.round, core.replica.round, core.replica.digest(), cib, causes), node)
+        self._serial += 1
+        self.members[node].serial = self._serial
+        core.send(
+            Sync(
+                core.round,
+                core.replica.rank,
+                core.replica.digest(),
+                cib,
+                list(core.replica.causes),
+                self._serial,
+            ),
+            node,
+        )
 
     def sync_again(self, node: str, reason: str) -> None:
         """A member's CIB has lost track."""
@@ -164,8 +178,11 @@ class Leader:
     def joined(self, node: str, message: Joined) -> None:
         """A node's CIB is ours, and it says what is true there."""
         member = self.members.get(node)
-        if member is None or (member.stage is not Stage.SYNCING and node != self.core.node):
+        if member is None:
             return
+        if node != self.core.node:
+            if member.stage is not Stage.SYNCING or message.serial != member.serial:
+                return
         known = transient_attributes(self.core.replica.root, node).get(BOOT_ATTRIBUTE)
         if known != message.boot:
             self.writer.status(["drop_attrs", node], ["attr", node, BOOT_ATTRIBUTE, message.boot])
@@ -194,7 +211,9 @@ class Leader:
             return
         self.is_formed = True
         for node in self.core.nodes:
-            if node not in self.members and node not in self.shot:
+            if node in self.core.departed:
+                self._write_departed(node)
+            elif node not in self.members and node not in self.shot:
                 self._write_absent(node)
         self.core.log("dc.formed", round=self.core.round, members=sorted(self.members))
         self._new_view("a DC has taken office")
@@ -203,6 +222,15 @@ class Leader:
         state = find_node_state(self.core.replica.root, node)
         if state is not None and (state.get("in_ccm") != "false" or state.get("crmd") != "offline"):
             self._write_state(node, in_ccm="false", crmd="offline")
+
+    def _write_departed(self, node: str) -> None:
+        self._write_state(node, in_ccm="false", crmd="offline", join="down", expected="down")
+        self.writer.status(["drop_attrs", node])
+
+    def departs(self) -> None:
+        """We leave ourselves: the last we write is that we are gone."""
+        self._write_departed(self.core.node)
+        self.flush()
 
     def _write_state(self, node: str, **attributes: str) -> None:
         state = find_node_state(self.core.replica.root, node)
@@ -228,7 +256,8 @@ class Leader:
             core.emit(Remember("all-seen", "1"))
         core.has_quorum = core.quorum.has(core.members)
         if core.has_quorum:
-            core.replica.round = core.round  # from here on ours is the better history
+            # From here on ours is the better history, whatever those we lost may write.
+            core.replica.rank = rank_of(core.round, core.view)
         dc = node_id(core.replica.root, core.node)
         self.writer.status(["root", {"have-quorum": str(int(core.has_quorum)), "dc-uuid": dc}])
         self._send_view(None)
@@ -241,7 +270,8 @@ class Leader:
 
     def _send_view(self, to: str | None) -> None:
         core = self.core
-        core.send(View(core.round, core.view, list(core.members), core.has_quorum), to)
+        members, rank = list(core.members), core.replica.rank
+        core.send(View(core.round, core.view, members, core.has_quorum, rank), to)
 
     def lost(self, node: str, clean: bool, reason: str) -> None:
         """A node is gone from us; unless it left in good order, what it ran is in doubt."""
@@ -250,8 +280,7 @@ class Leader:
             del self.shot[node]
         state = find_node_state(self.core.replica.root, node)
         if clean:
-            self._write_state(node, in_ccm="false", crmd="offline", join="down", expected="down")
-            self.writer.status(["drop_attrs", node])
+            self._write_departed(node)
         elif state is not None and state.get("crmd") == "online":
             is_silent = node in self.core.election.live
             self._write_state(node, in_ccm=str(is_silent).lower(), crmd="offline")
@@ -406,8 +435,8 @@ class Leader:
         """Make `new` the document, tell the members; the configuration version to wait for."""
         self.flush()
         core = self.core
-        round_ = core.round if core.has_quorum else core.replica.round
-        out = self.writer.configure(new, round_, cause)
+        rank = core.replica.rank
+        out = self.writer.configure(new, rank, cause)
         core.tell_peers(
             Patch(
                 core.round,
@@ -415,7 +444,7 @@ class Leader:
                 as_list(out.version),
                 out.digest,
                 out.patch,
-                round_,
+                rank,
                 cause,
             )
         )

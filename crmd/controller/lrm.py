@@ -33,6 +33,8 @@ from ocf.calls import AgentCall, AgentRef, AgentResult, ExecStatus
 ORDERS_KEPT = 2000
 """Order numbers remembered to recognise a repeat; the oldest is forgotten."""
 REPORT_AGAIN_S = 5.0
+IN_DOUBT_S = 60.0
+"""A resource that is forgotten while it runs keeps its node from leaving no longer than that."""
 CALLS_MEMORY = "calls"
 CALLS_RESERVED = 1000
 """Call numbers are reserved in such blocks, so that none is used twice during a boot."""
@@ -74,6 +76,7 @@ class Lrm:
     _letting: int | None = None
     _released: int = 0
     _reserved: int = 0
+    _in_doubt: dict[str, float] = field(default_factory=dict)
 
     # --- the executor -----------------------------------------------------------------------
 
@@ -137,6 +140,7 @@ class Lrm:
         if call is not None:
             held.call = call
         held.is_active = _is_active_after(result, context, held.is_active)
+        self._in_doubt.pop(result.rsc, None)
         return made
 
     # --- orders -----------------------------------------------------------------------------
@@ -208,8 +212,8 @@ class Lrm:
     def _cancel(self, key: Key) -> None:
         call = self.recurring.pop(key, None)
         self.core.emit(CancelRecurring(*key))
-        if call is not None and call.call_id in self.running:
-            del self.running[call.call_id]
+        if call is not None and self.running.pop(call.call_id, None) is not None:
+            self._report_dropped(call)  # its first result is awaited and will not come
 
     def cancel(self, message: Cancel) -> None:
         """Stop a recurring call, forget its result, and say so."""
@@ -230,8 +234,14 @@ class Lrm:
     def forget_resource(self, rsc: str) -> None:
         """Our memory of a resource goes, execd's as well; its monitors end."""
         self._cancel_all(rsc)
-        self.held.pop(rsc, None)
+        held = self.held.pop(rsc, None)
+        if held is not None and held.is_active:
+            self._in_doubt[rsc] = self.core.now + IN_DOUBT_S
         self.core.emit(ForgetResource(rsc))
+
+    def doubtful(self) -> list[str]:
+        """Resources that ran here when they were forgotten, and were not looked at since."""
+        return sorted(r for r, until in self._in_doubt.items() if self.core.now < until)
 
     def follow_changes(self, changes: list[Any]) -> None:
         """The DC deleted parts of our history in the CIB: they are deleted here as well."""
@@ -325,7 +335,7 @@ class Lrm:
         """When `tick` has something to do."""
         return self._report_again
 
-    def joined(self, wants_to_leave: bool) -> Joined:
+    def joined(self, wants_to_leave: bool, serial: int = 0) -> Joined:
         """What the DC must know of us: how the CIB differs from what is true here."""
         drops, missing = self._differences()
         known = {json.dumps(r.get("entries"), sort_keys=True) for r in self.reports.values()}
@@ -346,6 +356,7 @@ class Lrm:
             first=first,
             results=list(self.reports.values()),
             shutdown=wants_to_leave,
+            serial=serial,
         )
 
     def _differences(self) -> tuple[list[Any], list[dict[str, Any]]]:

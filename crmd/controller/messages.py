@@ -42,6 +42,7 @@ class PollMessage:
             "has_quorum": s.has_quorum,
             "members": s.members,
             "feature": s.feature,
+            "cib_round": s.cib_round,
         }
         return PollMessage(
             standing,
@@ -64,6 +65,7 @@ class PollMessage:
             bool(s["has_quorum"]),
             int(s["members"]),
             int(s["feature"]),
+            int(s["cib_round"]),
         )
         return Poll(
             standing,
@@ -93,7 +95,7 @@ class Join:
     view: int
     incarnation: str
     executor: str
-    cib_round: int
+    rank: int
     version: list[int]
     digest: str
 
@@ -103,11 +105,13 @@ class Sync:
     """DC to node: replace your CIB by this one."""
 
     round: int
-    cib_round: int
+    rank: int
     digest: str
     cib: str
     """Empty: yours is the same, keep it."""
     causes: list[str]
+    serial: int
+    """Repeated in `Joined`: an older answer says what was true before later orders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +138,21 @@ class Joined:
     first: int
     results: list[Any]
     shutdown: bool
+    serial: int
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """DC to members: who is in, and whether that is a quorum."""
+    """DC to members: who is in, and whether that is a quorum.
+
+    `rank` is that of the members' CIB.
+    """
 
     round: int
     view: int
     members: list[str]
     quorum: bool
+    rank: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +175,7 @@ class Patch:
     version: list[int]
     digest: str
     patch: str
-    cib_round: int
+    rank: int
     cause: str
 
 

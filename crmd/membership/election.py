@@ -39,7 +39,10 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a node is worth as DC. `lineage`: round of the CIB's last quorate change, version."""
+    """What a node is worth as DC.
+
+    `lineage`: rank and version of its CIB; `cib_round`: the round behind that rank.
+    """
 
     node: str
     lineage: tuple[int, int, int, int] = (0, 0, 0, 0)
@@ -47,6 +50,7 @@ class Standing:
     has_quorum: bool = False
     members: int = 0
     feature: int = FEATURE
+    cib_round: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +156,7 @@ class Election:
     def start(self, now: float) -> list[Output]:
         """We exist. Waits for the configured nodes, at most `form_after_s`."""
         self._deadline = now + self.form_after_s
-        self._newest_round = max(self._newest_round, self.standing.lineage[0])
+        self._newest_round = max(self._newest_round, self.standing.cib_round)
         self._next_poll = now + POLL_EVERY_S
         return [SendPoll(), *self._leave_waiting(now)]
 
@@ -170,7 +174,8 @@ class Election:
         """The messaging layer has lost a peer."""
         self.live.discard(peer)
         self.down.add(peer)
-        self.polls.pop(peer, None)
+        for other in [p for p, poll in self.polls.items() if p == peer or poll.dc == peer]:
+            del self.polls[other]  # what they said of a lost DC may be out of date: they say anew
         self._heard.pop(peer, None)
         if self.phase is Phase.FOLLOWING and self.dc == peer:
             return self.seek(f"DC {peer} is lost", now)
@@ -186,7 +191,7 @@ class Election:
         """A peer tells where it stands."""
         self.polls[peer] = poll
         self._heard[peer] = now
-        self._newest_round = max(self._newest_round, poll.round, poll.standing.lineage[0])
+        self._newest_round = max(self._newest_round, poll.round, poll.standing.cib_round)
         if peer not in self.live:
             return []  # its PeerUp will come; we answer then
         match self.phase:
@@ -336,7 +341,7 @@ class Election:
         return [Lead(self.round, peer)]
 
     def _raise_round(self, to: str | None) -> list[Output]:
-        self._newest_round += 1
+        self._newest_round = max(self._newest_round, self.standing.cib_round) + 1
         self.round = self._newest_round
         self.granted = (self.round, self.node)
         return [Lead(self.round, to)]
@@ -345,7 +350,7 @@ class Election:
 
     def _vote(self, round_: int, now: float) -> list[Output]:
         self.phase, self.dc, self._awaited = Phase.VOTING, None, None
-        self.round = max(round_, self.granted[0] + 1)
+        self.round = max(round_, self.granted[0] + 1, self.standing.cib_round + 1)
         self._newest_round = max(self._newest_round, self.round)
         self._deadline = now + self.timeout_s
         return [SendPoll(), *self._count(now)]

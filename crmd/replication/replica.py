@@ -40,10 +40,10 @@ def digest_of(root: Tree) -> str:
 
 @dataclass(slots=True)
 class Replica:
-    """The document, its round, and which client requests are part of it."""
+    """The document, its rank, and which client requests are part of it."""
 
     root: Tree = field(default_factory=lambda: document.empty(version=Version(0, 0, 0)))
-    round: int = 0
+    rank: int = 0
     causes: OrderedDict[str, None] = field(default_factory=OrderedDict)
 
     @property
@@ -55,7 +55,7 @@ class Replica:
     def lineage(self) -> tuple[int, int, int, int]:
         """What this copy is worth against another node's."""
         v = self.version
-        return (self.round, v.admin_epoch, v.epoch, v.num_updates)
+        return (self.rank, v.admin_epoch, v.epoch, v.num_updates)
 
     def digest(self) -> str:
         """Fingerprint of the whole document."""
@@ -83,9 +83,9 @@ class Replica:
             status.extend(kept)
             set_version(self.root, version)
 
-    def replace(self, root: Tree, round_: int, causes: Sequence[str] = ()) -> None:
+    def replace(self, root: Tree, rank: int, causes: Sequence[str] = ()) -> None:
         """Take another document as ours."""
-        self.root, self.round = root, round_
+        self.root, self.rank = root, rank
         for cause in causes:
             self.note_cause(cause)
 
@@ -109,14 +109,14 @@ class Replica:
             raise Mismatch(str(e)) from e
         set_version(self.root, version)
 
-    def patch(self, base: Version, patch: str, digest: str, round_: int, cause: str) -> None:
+    def patch(self, base: Version, patch: str, digest: str, rank: int, cause: str) -> None:
         """Apply a change of the configuration. Raises Mismatch, and then nothing is changed."""
         if self.version != base:
             raise Mismatch(f"patch from {base} does not fit {self.version}")
         root = apply_patch(self.root, patch)
         if (found := digest_of(root)) != digest:
             raise Mismatch(f"patch gives digest {found}, not {digest}")
-        self.root, self.round = root, round_
+        self.root, self.rank = root, rank
         self.note_cause(cause)
 
 

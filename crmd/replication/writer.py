@@ -32,7 +32,7 @@ class PatchOut:
     version: Version
     digest: str
     patch: str
-    round: int
+    rank: int
     cause: str
 
 
@@ -71,14 +71,14 @@ class Writer:
         changes, self.gathered = tuple(self.gathered), []
         return UpdateOut(base, version, changes)
 
-    def configure(self, new: Tree, round_: int, cause: str) -> PatchOut:
+    def configure(self, new: Tree, rank: int, cause: str) -> PatchOut:
         """Make `new` (which carries its new version) the document. `flush` first."""
         assert not self.gathered, "flush status changes before a change of the configuration"
         old = self.replica.root
         base = self.replica.version
         patch = make_patch(old, new)
-        self.replica.replace(new, round_, (cause,))
-        return PatchOut(base, self.replica.version, digest_of(new), patch, round_, cause)
+        self.replica.replace(new, rank, (cause,))
+        return PatchOut(base, self.replica.version, digest_of(new), patch, rank, cause)
 
     def receipt(self, node: str, version: Version) -> None:
         """A member holds the configuration up to `version` on disk."""

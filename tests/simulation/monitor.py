@@ -80,6 +80,7 @@ class Monitor:
             self.broken("I18", f"{call.rsc} {call.operation} while {busy[0].operation} runs")
         if call.call_id in executor.running:
             self.broken("I18", f"call {call.call_id} of {call.rsc} runs already")
+        repeated = False
         if call.operation == "start" and call.rsc in self.world.knobs.resources:
             members = node.controller.core.members
             repeated = self._is_repeat(call)
@@ -87,7 +88,7 @@ class Monitor:
             if few and not repeated:
                 self.broken("I6", f"{call.rsc} starts on {node.name} with members {members}")
             self._start_is_safe(node, call)
-        if call.operation in ("start", "stop") and not call.interval_ms:
+        if call.operation in ("start", "stop") and not (repeated and call.operation == "start"):
             self._group_order(node, call)
 
     def _is_repeat(self, call):
@@ -99,13 +100,17 @@ class Monitor:
         return False
 
     def _start_is_safe(self, node, call):
-        """I4: nobody else may hold the resource, fenced or stopped, by the starter's own CIB."""
+        """I4: nobody else may hold the resource, fenced or stopped, by its DC's CIB."""
         if not self.world.knobs.fencing:
             return
-        root = node.controller.core.replica.root
+        dc = self.world.nodes.get(node.controller.core.dc or "")
+        decider = dc.controller if dc is not None and dc.controller is not None else node.controller
+        root = decider.core.replica.root
         for state in root.iterfind("status/node_state"):
             if state.get("in_ccm") == "true" or state.get("expected") != "member":
                 continue
+            if state.get("uname") == node.name:
+                continue  # given up by its DC while the order was on its way
             for entry in state.iterfind("lrm/lrm_resources/lrm_resource"):
                 if entry.get("id") == call.rsc and shows_active(entry):
                     name = state.get("uname")

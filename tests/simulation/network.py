@@ -58,19 +58,22 @@ class SimNet:
         for peer in self.world.names:
             if peer == node:
                 continue
-            self.queue.pop((node, peer), None)
+            last_words = self.queue.pop((node, peer), ())
             self.queue.pop((peer, node), None)
             self.heard[(node, peer)] = False
             if clean and self.open_before(node, peer) and self.heard.get((peer, node)):
                 delay = self.world.chance["net"].uniform(0.001, 0.02)
-                self.world.after(delay, self._departed, peer, node)
+                self.world.after(delay, self._departed, peer, node, last_words)
             self._look((peer, node))
 
     def open_before(self, sender, receiver):
         return receiver in self.up and self.cuts.get((sender, receiver), 0) == 0
 
-    def _departed(self, peer, node):
+    def _departed(self, peer, node, last_words):
+        """What a node said before it left in good order arrives, then that it has left."""
         if self.heard.get((peer, node)) and node not in self.up:
+            for _, topic, payload in last_words:
+                self.world.nodes[peer].take(Delivered(node, topic, payload))
             self.heard[(peer, node)] = False
             self.world.nodes[peer].take(PeerDown(node, True))
 

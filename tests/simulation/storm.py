@@ -266,6 +266,9 @@ class Run:
         end = world.now + patience
         world.run_until(world.now + 2.0)
         while (why := self.monitor.quiet()) is not None:
+            for node in world.nodes.values():
+                if node.has_left:  # asked to leave in the storm, done only now
+                    node.boot()
             if world.now >= end:
                 raise Broken("I28", f"not quiet: {why}")
             world.run_until(world.now + 2.0)
