@@ -303,7 +303,9 @@ def _first_or_new(
 
 def _replaced(tree: etree._Element, request: Request, target: etree._Element) -> etree._Element:
     given = _given(request)
-    if given.tag == "cib" and target is not tree and request.section is not None:
+    by_section = request.section is not None and request.xpath is None
+    if given.tag == "cib" and target is not tree and by_section:
+        assert request.section is not None
         inside = document.section(given, request.section)
         given = given if inside is None else inside
     if given.tag != "cib":

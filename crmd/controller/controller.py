@@ -54,7 +54,6 @@ from crmd.membership.election import (
 )
 from crmd.membership.quorum import Quorum
 from crmd.replication.replica import Replica, parse
-from crmd.replication.version import round_of
 
 LOCAL_STEPS = 10_000
 """Messages to ourselves in one step; more means a loop in our own code."""
@@ -119,7 +118,7 @@ class Controller:
         quorum = Quorum(event.nodes, settings.wait_for_all, event.memory.get("all-seen") == "1")
         replica = Replica()
         if event.cib is not None:
-            replica.replace(parse(event.cib), event.cib_round)
+            replica.replace(parse(event.cib), event.cib_rank)
         is_eligible = event.cib is not None or not event.cib_notes
         election = Election(
             event.node,
@@ -129,7 +128,7 @@ class Controller:
                 event.node,
                 replica.lineage,
                 is_eligible,
-                cib_round=round_of(replica.rank),
+                pledge=event.pledge,
             ),
             settings.election_timeout_s,
             settings.form_after_s,
@@ -161,7 +160,7 @@ class Controller:
         for note in event.cib_notes:
             core.log("cib.damaged", "error", text=note)
         if event.cib is not None:
-            self.disk.start_with(core.replica.version)
+            self.disk.start_with(core.replica.version, event.pledge)
         if event.executor is not None:
             self.lrm.executor_up(event.executor)
         self._elect(core.election.start(core.now))
@@ -285,6 +284,7 @@ class Controller:
             case (
                 msg.Join()
                 | msg.SyncRequest()
+                | msg.Given()
                 | msg.Joined()
                 | msg.Receipt()
                 | msg.Report()
@@ -327,6 +327,10 @@ class Controller:
         match message:
             case msg.Join():
                 leader.join(origin, message)
+            case msg.Given():
+                if leader.may_yield:
+                    leader.flush()
+                    self._elect(self.follower.given(origin, message))
             case msg.SyncRequest():
                 leader.sync_again(origin, message.reason)
             case msg.Joined():
@@ -441,8 +445,7 @@ class Controller:
         self.clients.notify()
 
     def _update_standing(self) -> None:
-        replica = self.core.replica
-        self.core.election.update(lineage=replica.lineage, cib_round=round_of(replica.rank))
+        self.core.election.update(lineage=self.core.replica.lineage)
 
     def _is_eligible(self) -> bool:
         return not self.core.disk_error and (
@@ -461,7 +464,7 @@ class Controller:
                 self.leader.end_step()
             self.disk.end_step()
             if self.leader is not None and self.desk is not None:
-                self.leader.writer.receipts[core.node] = self.disk.durable
+                self.leader.own_receipt(self.disk.durable, self.disk.rank, self.disk.pledged)
                 self.desk.settle()
                 self.desk.tick()
             if not core.local:

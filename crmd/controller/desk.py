@@ -124,7 +124,8 @@ class Desk:
             return  # who is a member, and whether that is a quorum, is not known yet
         members = leader.in_view()
         needed = core.quorum.receipts_needed(members)
-        for item, is_safe in leader.writer.settled(core.node, members, needed, core.now):
+        round_ = core.round if core.has_quorum else 0
+        for item, is_safe in leader.writer.settled(core.node, members, needed, round_, core.now):
             payload: dict[str, Any] = {
                 "ok": True,
                 "outcome": item.outcome,

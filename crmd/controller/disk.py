@@ -7,18 +7,19 @@ Source: reliability.md section 5.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from crmd.controller.core import Core
 from crmd.controller.events import Commit, CommitDone
 from crmd.controller.messages import Receipt
+from crmd.membership.pledge import Pledge
 from crmd.replication.version import Version, as_list, configuration
 
 RETRY_FIRST_S, RETRY_LAST_S = 1.0, 60.0
 PATIENCE_S = 60.0
 
 Mark = tuple[int, int, int, str]
-"""Round, admin_epoch, epoch, digest of the configuration: what a commit is about."""
+"""Rank, admin_epoch, epoch, digest of the configuration: what a commit is about."""
 
 
 @dataclass(slots=True)
@@ -28,20 +29,30 @@ class Disk:
     core: Core
     durable: tuple[int, int] = (-1, -1)
     """Newest configuration version known to be on disk (of the present document)."""
+    pledged: int = 0
+    """The round of the pledge on disk."""
     _done: Mark | None = None
+    _done_pledge: Pledge | None = None
     _asked: Mark | None = None
+    _asked_pledge: Pledge = field(default_factory=Pledge)
     _asked_before: int = 0
     _replaced: int = 0
     _token: int = 0
     _asked_at: float = 0.0
     _retry_at: float | None = None
     _retry_s: float = RETRY_FIRST_S
-    _told: tuple[int, str, tuple[int, int]] | None = None
+    _told: tuple[int, str, tuple[int, int], int, int] | None = None
 
-    def start_with(self, version: Version) -> None:
-        """The document came from disk."""
+    def start_with(self, version: Version, pledge: Pledge) -> None:
+        """The document and the pledge came from disk."""
         self.durable = configuration(version)
         self._done = self._mark()
+        self._done_pledge, self.pledged = pledge, pledge.round
+
+    @property
+    def rank(self) -> int:
+        """The rank of the CIB on disk."""
+        return 0 if self._done is None else self._done[0]
 
     def _mark(self) -> Mark:
         replica = self.core.replica
@@ -60,7 +71,8 @@ class Disk:
         if self._asked is None and self._retry_at is None:
             version = configuration(core.replica.version)
             rank = core.replica.rank
-            if self._done is None or (self._done[0], *self._done[1:3]) != (rank, *version):
+            is_stale = self._done is None or self._done[:3] != (rank, *version)
+            if is_stale or self._done_pledge != core.election.pledge:
                 self._ask()
             elif self.durable != version:
                 mark = self._mark()
@@ -73,19 +85,22 @@ class Disk:
     def _ask(self) -> None:
         self._token += 1
         self._asked, self._asked_before = self._mark(), self._replaced
+        self._asked_pledge = self.core.election.pledge
         self._asked_at = self.core.now
-        self.core.emit(Commit(self._token, self.core.replica.to_disk(), self.core.replica.rank))
+        replica = self.core.replica
+        self.core.emit(Commit(self._token, replica.to_disk(), replica.rank, self._asked_pledge))
 
     def _tell(self) -> None:
         core = self.core
         if core.dc is None or core.leads or not core.in_sync or self.durable < (0, 0):
             return
-        telling = (core.round, core.dc, self.durable)
+        telling = (core.round, core.dc, self.durable, self.rank, self.pledged)
         if telling != self._told or core.told_again:
             core.told_again = False
             self._told = telling
             version = Version(self.durable[0], self.durable[1], 0)
-            core.send(Receipt(core.round, as_list(version), True), core.dc)
+            receipt = Receipt(core.round, as_list(version), True, self.rank, self.pledged)
+            core.send(receipt, core.dc)
 
     def committed(self, event: CommitDone) -> None:
         """A commit has ended."""
@@ -102,6 +117,7 @@ class Disk:
         core.disk_error = ""
         self._retry_s = RETRY_FIRST_S
         self._done = asked
+        self._done_pledge, self.pledged = self._asked_pledge, self._asked_pledge.round
         if self._asked_before == self._replaced:
             self.durable = max(self.durable, asked[1:3])
 

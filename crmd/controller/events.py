@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from crmd.membership.pledge import Pledge
 from crmd.messaging import (
     Delivered,
     LinkChanged,
@@ -74,8 +75,8 @@ class Start:
     """First event of a controller: who we are and what disk and executor remember.
 
     `nodes` are all configured node names; `incarnation` is new at each start of this process;
-    `cib` is the newest good document on disk (None: none at all), `cib_round` the number stored
-    beside it; `cib_notes` are sentences about damage found (reported, never silent);
+    `cib` is the newest good document on disk (None: none at all), `cib_rank` and `pledge` what is
+    stored beside it; `cib_notes` are sentences about damage found (reported, never silent);
     `memory` holds what `Remember` effects stored since this boot of the node.
     """
 
@@ -83,7 +84,8 @@ class Start:
     nodes: tuple[str, ...]
     incarnation: str
     cib: bytes | None = None
-    cib_round: int = 0
+    cib_rank: int = 0
+    pledge: Pledge = field(default_factory=Pledge)
     cib_notes: tuple[str, ...] = ()
     executor: ExecutorState | None = None
     memory: Mapping[str, str] = field(default_factory=dict)
@@ -221,16 +223,17 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Make the document durable, then `round` beside it; answer with `CommitDone`.
+    """Make the document durable, then `rank` and `pledge` beside it; answer with `CommitDone`.
 
-    `round` is a whole number of any size (the rank of `crmd.replication.version`).  Order
-    matters: it may be on disk only after the document.  Commits may be grouped:
-    a newer one may stand for older ones, which are then answered as well.
+    `rank` is a whole number of any size (see `crmd.replication.version`).  Order matters: rank and
+    pledge may be on disk only after the document.  Commits may be grouped: a newer one may stand
+    for older ones, which are then answered as well.
     """
 
     token: int
     cib: bytes
-    round: int
+    rank: int
+    pledge: Pledge
 
 
 @dataclass(frozen=True, slots=True)

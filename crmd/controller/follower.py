@@ -71,6 +71,8 @@ class Follower:
                 self._sync(message)
             case msg.View():
                 return self._view(message)
+            case msg.Fetch():
+                self._give()
             case msg.Update() | msg.Patch():
                 self._change(message)
             case msg.ReportAck():
@@ -90,12 +92,7 @@ class Follower:
     def _sync(self, message: msg.Sync) -> None:
         core = self.core
         if message.cib:
-            root = parse(message.cib)
-            if digest_of(root) != message.digest:
-                raise ValueError("Sync: the document does not match its digest")
-            self._keep_losing(message)
-            core.replica.replace(root, message.rank, message.causes)
-            self.disk.replaced()
+            self._adopt(message, core.dc or "")
         elif core.replica.digest() != message.digest:
             self._lost_track("the digest differs though the DC thinks it does not")
             return
@@ -105,7 +102,32 @@ class Follower:
         assert core.dc is not None
         core.send(self.lrm.joined(self.wants_to_leave, message.serial), core.dc)
 
-    def _keep_losing(self, message: msg.Sync) -> None:
+    def _give(self) -> None:
+        core, replica = self.core, self.core.replica
+        assert core.dc is not None
+        cib = replica.to_bytes().decode()
+        given = msg.Given(core.round, replica.rank, replica.digest(), cib, list(replica.causes))
+        core.send(given, core.dc)
+
+    def given(self, origin: str, message: msg.Given) -> list[Output]:
+        """We lead, but a node that may not lead has the better CIB: take it and vote anew."""
+        core = self.core
+        theirs = (message.rank, *configuration(version_of(parse(message.cib))))
+        if theirs <= (core.replica.rank, *configuration(core.replica.version)):
+            return []
+        self._adopt(message, origin)
+        return core.election.seek(f"{origin} had the better CIB", core.now)
+
+    def _adopt(self, message: msg.Sync | msg.Given, origin: str) -> None:
+        """Take another node's document. Raises ValueError if it is damaged."""
+        root = parse(message.cib)
+        if digest_of(root) != message.digest:
+            raise ValueError("the document does not match its digest")
+        self._keep_losing(message, origin)
+        self.core.replica.adopt(root, message.rank, message.causes)
+        self.disk.replaced()
+
+    def _keep_losing(self, message: msg.Sync | msg.Given, origin: str) -> None:
         """Changes of ours that the DC's document does not have are kept for a person."""
         core = self.core
         ours, theirs = core.replica.version, version_of(parse(message.cib))
@@ -116,8 +138,8 @@ class Follower:
         there = root.find("configuration")
         if here is None or there is None or digest_of(here) == digest_of(there):
             return
-        reason = f"configuration {ours} lost against {theirs} of {core.dc}"
-        core.log("cib.lost_changes", "error", ours=str(ours), theirs=str(theirs), dc=core.dc)
+        reason = f"configuration {ours} lost against {theirs} of {origin}"
+        core.log("cib.lost_changes", "error", ours=str(ours), theirs=str(theirs), dc=origin)
         core.emit(KeepLosing(core.replica.to_bytes(), reason))
 
     def _change(self, message: msg.Update | msg.Patch) -> None:

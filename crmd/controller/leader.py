@@ -18,6 +18,7 @@ from crmd.controller.events import Remember
 from crmd.controller.lrm import call_to
 from crmd.controller.messages import (
     FenceEvents,
+    Fetch,
     Join,
     Joined,
     Offer,
@@ -35,8 +36,16 @@ from crmd.controller.release import cluster_option, duration_ms, fencing_enabled
 from crmd.fencing.fencer import Fenced, Fencer, RunFence
 from crmd.membership.election import Output
 from crmd.replication.status import find_node_state, node_id, transient_attributes
-from crmd.replication.version import Tree, Version, as_list, configuration, rank_of
-from crmd.replication.writer import Writer
+from crmd.replication.version import (
+    Tree,
+    Version,
+    as_list,
+    configuration,
+    rank_of,
+    version_of,
+    view_of,
+)
+from crmd.replication.writer import NOTHING, OnDisk, Writer
 from crmd.scheduler.transition import Action
 
 BOOT_ATTRIBUTE = "#boot"
@@ -142,8 +151,11 @@ class Leader:
         ours = (core.replica.rank, *configuration(core.replica.version))
         poll = core.election.polls.get(node)
         is_eligible = poll is not None and poll.standing.is_eligible
-        if not self.is_formed and theirs > ours and is_eligible:
-            self.elect(core.election.seek(f"{node} has the better CIB {version}", core.now))
+        if theirs > ours and self.may_yield:
+            if is_eligible:
+                self.elect(core.election.seek(f"{node} has the better CIB {version}", core.now))
+            else:
+                core.send(Fetch(core.round), node)
             return
         self.flush()
         member.is_known = member.is_known or member.stage is Stage.JOINED
@@ -151,6 +163,11 @@ class Leader:
         self._give_time(member)
         same = version == core.replica.version and message.digest == core.replica.digest()
         self._sync(node, "" if same else core.replica.to_bytes().decode())
+
+    @property
+    def may_yield(self) -> bool:
+        """Whether a better CIB than ours may still turn up: we do not act with quorum yet."""
+        return not (self.is_formed and self.core.has_quorum)
 
     def _sync(self, node: str, cib: str) -> None:
         core = self.core
@@ -255,9 +272,7 @@ class Leader:
         if core.quorum.see(core.members):
             core.emit(Remember("all-seen", "1"))
         core.has_quorum = core.quorum.has(core.members)
-        if core.has_quorum:
-            # From here on ours is the better history, whatever those we lost may write.
-            core.replica.rank = rank_of(core.round, core.view)
+        self._take_rank()
         dc = node_id(core.replica.root, core.node)
         self.writer.status(["root", {"have-quorum": str(int(core.has_quorum)), "dc-uuid": dc}])
         self._send_view(None)
@@ -267,6 +282,20 @@ class Leader:
                 self.configure(new, "")
         self.planner.want(reason)
         self.core.send(FenceEvents(core.round, self.fencer.history))
+
+    def _take_rank(self) -> bool:
+        """Once a majority has pledged, ours is the better history: whether that is new."""
+        core = self.core
+        members = self.in_view()
+        pledged = [m for m in members if self.writer.disks.get(m, NOTHING).pledged == core.round]
+        made = configuration(core.replica.version)
+        rank = rank_of(core.round, core.view, made)
+        if not core.has_quorum or core.replica.rank >= rank:
+            return False
+        if len(pledged) < core.quorum.receipts_needed(members):
+            return False
+        core.replica.rank = rank
+        return True
 
     def _send_view(self, to: str | None) -> None:
         core = self.core
@@ -394,6 +423,8 @@ class Leader:
                 )
             )
         elif ok and report["action"] in ("off", "reboot") and target not in self._able():
+            if self._has_returned(target, report["life"]):
+                return
             self._mark_down(target)  # ordered by a DC before us
             self.planner.want(f"{target} was fenced")
 
@@ -408,6 +439,11 @@ class Leader:
         self.core.send(FenceEvents(self.core.round, self.fencer.history))
         if not end.ok and end.target in self.core.election.live:
             self.offer(end.target)
+
+    def _has_returned(self, target: str, life: str) -> bool:
+        """Whether a node lives a later life than the one that was shot."""
+        poll = self.core.election.polls.get(target)
+        return poll is not None and life != "" and poll.incarnation != life
 
     def _mark_down(self, target: str) -> None:
         poll = self.core.election.polls.get(target)
@@ -436,6 +472,8 @@ class Leader:
         self.flush()
         core = self.core
         rank = core.replica.rank
+        if core.has_quorum and view_of(rank) == (core.round, core.view):
+            rank = rank_of(core.round, core.view, configuration(version_of(new)))
         out = self.writer.configure(new, rank, cause)
         core.tell_peers(
             Patch(
@@ -453,7 +491,17 @@ class Leader:
     def receipt(self, node: str, message: Receipt) -> None:
         """A member's word on its disk."""
         if message.ok:
-            self.writer.receipt(node, Version(*message.version))
+            version = configuration(Version(*message.version))
+            self._disk_is(node, OnDisk(version, message.rank, message.pledged))
+
+    def own_receipt(self, version: tuple[int, int], rank: int, pledged: int) -> None:
+        """What is on our own disk."""
+        self._disk_is(self.core.node, OnDisk(version, rank, pledged))
+
+    def _disk_is(self, node: str, held: OnDisk) -> None:
+        self.writer.disks[node] = held
+        if self.is_formed and self._take_rank():
+            self._send_view(None)
 
     def flush(self) -> None:
         """Tell the members what was written to the status section."""

@@ -267,7 +267,9 @@ class Lrm:
                 return  # of a call that was cancelled meanwhile
         fence = fence_data(result.user_data)
         if fence is not None:
-            self._report({"kind": "fence", **fence, **_outcome(result)})
+            victim = self.core.election.polls.get(str(fence.get("target")))
+            life = victim.incarnation if victim is not None else ""
+            self._report({"kind": "fence", **fence, "life": life, **_outcome(result)})
         else:
             self._report_operation(result, call)
         self._after(result.rsc)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crmd.membership.election import Phase, Poll, Standing
+from crmd.membership.pledge import Pledge
 
 TOPIC = "crm"
 """Topic of all of these in the messaging layer."""
@@ -42,7 +43,7 @@ class PollMessage:
             "has_quorum": s.has_quorum,
             "members": s.members,
             "feature": s.feature,
-            "cib_round": s.cib_round,
+            "pledge": [s.pledge.round, s.pledge.node],
         }
         return PollMessage(
             standing,
@@ -65,7 +66,7 @@ class PollMessage:
             bool(s["has_quorum"]),
             int(s["members"]),
             int(s["feature"]),
-            int(s["cib_round"]),
+            Pledge(int(s["pledge"][0]), str(s["pledge"][1])),
         )
         return Poll(
             standing,
@@ -112,6 +113,24 @@ class Sync:
     causes: list[str]
     serial: int
     """Repeated in `Joined`: an older answer says what was true before later orders."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """DC to node: your CIB is better than ours, and you may not lead: give it."""
+
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Node to DC: the CIB it asked for."""
+
+    round: int
+    rank: int
+    digest: str
+    cib: str
+    causes: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +205,10 @@ class Receipt:
     round: int
     version: list[int]
     ok: bool
+    rank: int
+    """Of the CIB on disk."""
+    pledged: int
+    """The round of the pledge on disk."""
     error: str = ""
 
 
@@ -288,6 +311,8 @@ Message = (
     | Offer
     | Join
     | Sync
+    | Fetch
+    | Given
     | SyncRequest
     | Joined
     | View
@@ -313,6 +338,8 @@ _TYPES: dict[str, type[Any]] = {
         Offer,
         Join,
         Sync,
+        Fetch,
+        Given,
         SyncRequest,
         Joined,
         View,

@@ -84,6 +84,7 @@ class Crmd:
         loaded = await asyncio.to_thread(self._store.load)
         membership = await self._heartbeat.wait_ready()
         executor = await self._first_executor_state()
+        rank, pledge = disk.read_rank(self._paths)
         settings = ev.Settings(
             form_after_s=membership.initdead_s,
             election_timeout_s=max(ELECTION_TIMEOUT_S, 2 * membership.deadtime_s),
@@ -96,7 +97,8 @@ class Crmd:
                 nodes=membership.nodes,
                 incarnation=secrets.token_hex(8),
                 cib=loaded.cib,
-                cib_round=disk.read_round(self._paths),
+                cib_rank=rank,
+                pledge=pledge,
                 cib_notes=loaded.notes,
                 executor=executor,
                 memory=self._memory.values,
@@ -175,8 +177,8 @@ class Crmd:
                 self._execd.forget(rsc, failures_only)
             case ev.Schedule(request_id, cib, now_epoch):
                 self._scheduler.ask(Question(request_id, cib, now_epoch))
-            case ev.Commit(token, cib, cib_round):
-                self._committer.commit(token, cib, cib_round)
+            case ev.Commit(token, cib, rank, pledge):
+                self._committer.commit(token, cib, rank, pledge)
             case ev.KeepLosing(cib, reason):
                 self.keep(self._keep_losing(cib, reason))
             case ev.Reply(client_id, tag, payload):

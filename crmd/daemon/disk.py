@@ -23,8 +23,9 @@ from cib import document
 from cib.files import Directory
 from cib.store import Source, Store, StoreError
 from crmd.daemon.paths import Paths
+from crmd.membership.pledge import Pledge
 
-ROUND_FILE = "cib.round"
+RANK_FILE = "cib.rank"
 MEMORY_FILE = "crmd-memory.json"
 MEMORY_LIMIT = 256
 LOSING_KEPT = 20
@@ -88,12 +89,13 @@ def write_durably(path: Path, data: bytes, mode: int = 0o600) -> None:
         os.close(directory)
 
 
-def read_round(paths: Paths) -> int:
-    """The round stored beside the document; 0 when there is none or it cannot be read."""
+def read_rank(paths: Paths) -> tuple[int, Pledge]:
+    """Rank and pledge stored beside the document; zeros when there is none or it cannot be read."""
     try:
-        return max(0, int((paths.cib / ROUND_FILE).read_text("ascii")))
+        rank, round_, *node = (paths.cib / RANK_FILE).read_text("utf-8").split()
+        return max(0, int(rank)), Pledge(max(0, int(round_)), node[0] if node else "")
     except (OSError, ValueError):
-        return 0
+        return 0, Pledge()
 
 
 class Committer:
@@ -113,12 +115,12 @@ class Committer:
         self._keeper = keeper
         self._on_done = on_done
         self._on_note = on_note
-        self._waiting: list[tuple[int, bytes, int]] = []
+        self._waiting: list[tuple[int, bytes, int, Pledge]] = []
         self._arrived = asyncio.Event()
 
-    def commit(self, token: int, cib: bytes, cib_round: int) -> None:
+    def commit(self, token: int, cib: bytes, rank: int, pledge: Pledge) -> None:
         """Ask for one."""
-        self._waiting.append((token, cib, cib_round))
+        self._waiting.append((token, cib, rank, pledge))
         self._arrived.set()
 
     async def work(self) -> None:
@@ -127,20 +129,21 @@ class Committer:
             await self._arrived.wait()
             self._arrived.clear()
             batch, self._waiting = self._waiting, []
-            _, cib, cib_round = batch[-1]
-            error, notes = await asyncio.to_thread(self._store, cib, cib_round)
+            _, cib, rank, pledge = batch[-1]
+            error, notes = await asyncio.to_thread(self._store, cib, rank, pledge)
             for note in notes:
                 self._on_note(note)
-            for token, _, _ in batch:
+            for token, *_ in batch:
                 self._on_done(token, not error, error)
             if not error:
                 await asyncio.to_thread(self._finish)
 
-    def _store(self, cib: bytes, cib_round: int) -> tuple[str, tuple[str, ...]]:
-        """In a thread: the document, then its round.  One line of error (or none), and notes."""
+    def _store(self, cib: bytes, rank: int, pledge: Pledge) -> tuple[str, tuple[str, ...]]:
+        """In a thread: document, then rank and pledge.  One line of error (or none), and notes."""
         try:
             notes = self._keeper.write(cib)
-            write_durably(self._paths.cib / ROUND_FILE, f"{cib_round}\n".encode())
+            words = f"{rank} {pledge.round} {pledge.node}\n"
+            write_durably(self._paths.cib / RANK_FILE, words.encode())
         except (OSError, StoreError, document.DocumentError) as e:
             return str(e) or type(e).__name__, ()
         return "", notes

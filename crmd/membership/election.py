@@ -19,6 +19,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from crmd.membership.pledge import Pledge
+
 FEATURE = 1
 """Version of what controllers tell each other; the lowest of a cluster leads (rolling upgrade)."""
 
@@ -41,7 +43,8 @@ class Phase(Enum):
 class Standing:
     """What a node is worth as DC.
 
-    `lineage`: rank and version of its CIB; `cib_round`: the round behind that rank.
+    `lineage`: rank and version of its CIB; `pledge`: the newest round it has joined, and under
+    whom.  It joins no older one, even after a power cut.
     """
 
     node: str
@@ -50,7 +53,7 @@ class Standing:
     has_quorum: bool = False
     members: int = 0
     feature: int = FEATURE
-    cib_round: int = 0
+    pledge: Pledge = field(default_factory=Pledge)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,6 @@ class Election:
     polls: dict[str, Poll] = field(default_factory=dict)
     live: set[str] = field(default_factory=set)
     down: set[str] = field(default_factory=set)
-    granted: tuple[int, str] = (0, "")
     _heard: dict[str, float] = field(default_factory=dict)
     _newest_round: int = 0
     _deadline: float | None = None
@@ -156,7 +158,7 @@ class Election:
     def start(self, now: float) -> list[Output]:
         """We exist. Waits for the configured nodes, at most `form_after_s`."""
         self._deadline = now + self.form_after_s
-        self._newest_round = max(self._newest_round, self.standing.cib_round)
+        self._newest_round = max(self._newest_round, self.pledge.round)
         self._next_poll = now + POLL_EVERY_S
         return [SendPoll(), *self._leave_waiting(now)]
 
@@ -191,7 +193,7 @@ class Election:
         """A peer tells where it stands."""
         self.polls[peer] = poll
         self._heard[peer] = now
-        self._newest_round = max(self._newest_round, poll.round, poll.standing.cib_round)
+        self._newest_round = max(self._newest_round, poll.round, poll.standing.pledge.round)
         if peer not in self.live:
             return []  # its PeerUp will come; we answer then
         match self.phase:
@@ -212,10 +214,10 @@ class Election:
         """A peer that leads wants us as member; `Follow` if we accept."""
         self._newest_round = max(self._newest_round, round_)
         self._heard[peer] = now
-        again = (round_, peer) == self.granted
+        again = Pledge(round_, peer) == self.pledge
         if (
             peer not in self.live
-            or (not again and round_ <= self.granted[0])
+            or (not again and round_ <= self.pledge.round)
             or round_ < self.round
         ):
             return [SendPoll(peer)] if peer in self.live else []
@@ -226,7 +228,7 @@ class Election:
             if rival is None or not leader_key(self.standing) < leader_key(rival.standing):
                 return [SendPoll(peer)]
         self.phase, self.dc, self.round = Phase.FOLLOWING, peer, round_
-        self.granted = (round_, peer)
+        self._pledge(round_, peer)
         self._deadline, self._awaited = None, None
         self._passed_over.clear()
         return [Follow(peer, round_)]
@@ -279,6 +281,14 @@ class Election:
             self.incarnation,
             tuple(sorted(self.live)),
         )
+
+    @property
+    def pledge(self) -> Pledge:
+        """The newest round we have joined, and under whom."""
+        return self.standing.pledge
+
+    def _pledge(self, round_: int, node: str) -> None:
+        self.standing = replace(self.standing, pledge=Pledge(round_, node))
 
     # --- phases -----------------------------------------------------------------------------
 
@@ -336,21 +346,23 @@ class Election:
         better = voter_key(self.standing) < voter_key(poll.standing)
         if better and not self.standing.has_quorum:
             return self.seek(f"{peer} has the better claim", now)
-        if poll.round > self.round:
+        pledge = poll.standing.pledge
+        other = pledge.round == self.round and pledge.node != self.node
+        if poll.round > self.round or pledge.round > self.round or other:
             return self._raise_round(None)
         return [Lead(self.round, peer)]
 
     def _raise_round(self, to: str | None) -> list[Output]:
-        self._newest_round = max(self._newest_round, self.standing.cib_round) + 1
+        self._newest_round = max(self._newest_round, self.pledge.round) + 1
         self.round = self._newest_round
-        self.granted = (self.round, self.node)
+        self._pledge(self.round, self.node)
         return [Lead(self.round, to)]
 
     # --- voting -----------------------------------------------------------------------------
 
     def _vote(self, round_: int, now: float) -> list[Output]:
         self.phase, self.dc, self._awaited = Phase.VOTING, None, None
-        self.round = max(round_, self.granted[0] + 1, self.standing.cib_round + 1)
+        self.round = max(round_, self.pledge.round + 1)
         self._newest_round = max(self._newest_round, self.round)
         self._deadline = now + self.timeout_s
         return [SendPoll(), *self._count(now)]
@@ -394,7 +406,7 @@ class Election:
             self._deadline = now + self.timeout_s
             return []
         self.phase, self.dc = Phase.LEADING, self.node
-        self.granted = (self.round, self.node)
+        self._pledge(self.round, self.node)
         self._deadline = None
         self._passed_over.clear()
         self._heard = {peer: now for peer in self._heard}  # they told others, not us

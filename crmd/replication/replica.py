@@ -83,8 +83,16 @@ class Replica:
             status.extend(kept)
             set_version(self.root, version)
 
+    def adopt(self, root: Tree, rank: int, causes: Sequence[str]) -> None:
+        """Take another node's document, and its word for which requests are part of it.
+
+        What ours had is not in there: such a request has to be made again.
+        """
+        self.causes.clear()
+        self.replace(root, rank, causes)
+
     def replace(self, root: Tree, rank: int, causes: Sequence[str] = ()) -> None:
-        """Take another document as ours."""
+        """A new state of the document; `causes` are in it besides those we know."""
         self.root, self.rank = root, rank
         for cause in causes:
             self.note_cause(cause)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from crmd.replication.replica import Replica, digest_of, make_patch
 from crmd.replication.status import Change, apply_changes
-from crmd.replication.version import Tree, Version, configuration, set_version
+from crmd.replication.version import Tree, Version, made_of, round_of, set_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,25 @@ class Waiting:
     outcome: object = None
 
 
+@dataclass(frozen=True, slots=True)
+class OnDisk:
+    """What a member has on disk: its configuration's version and rank, the round it pledged."""
+
+    version: tuple[int, int]
+    rank: int
+    pledged: int
+
+
+NOTHING = OnDisk((-1, -1), 0, 0)
+
+
 @dataclass(slots=True)
 class Writer:
     """Changes the DC's replica and keeps the receipts."""
 
     replica: Replica
     gathered: list[Change] = field(default_factory=list)
-    receipts: dict[str, tuple[int, int]] = field(default_factory=dict)
+    disks: dict[str, OnDisk] = field(default_factory=dict)
     waiting: list[Waiting] = field(default_factory=list)
 
     def status(self, *changes: Change) -> None:
@@ -80,24 +92,25 @@ class Writer:
         self.replica.replace(new, rank, (cause,))
         return PatchOut(base, self.replica.version, digest_of(new), patch, rank, cause)
 
-    def receipt(self, node: str, version: Version) -> None:
-        """A member holds the configuration up to `version` on disk."""
-        known = self.receipts.get(node, (-1, -1))
-        self.receipts[node] = max(known, configuration(version))
+    def holds(self, member: str, wanted: tuple[int, int], round_: int) -> bool:
+        """Whether a member has that configuration on disk, made by a view of `round_` or later.
 
-    def holders(self, wanted: tuple[int, int], members: Collection[str]) -> int:
-        """How many members hold that configuration on disk."""
-        return sum(1 for m in members if self.receipts.get(m, (-1, -1)) >= wanted)
+        Under a lower rank it would lose against histories that nobody has acknowledged.
+        """
+        held = self.disks.get(member, NOTHING)
+        if round_ == 0:  # without quorum nothing better is to be had
+            return held.version >= wanted
+        return round_of(held.rank) >= round_ and made_of(held.rank) >= wanted
 
     def settled(
-        self, node: str, members: Collection[str], needed: int, now: float
+        self, node: str, members: Collection[str], needed: int, round_: int, now: float
     ) -> list[tuple[Waiting, bool]]:
         """Clients to answer now, and whether their change is safe (false: time is up)."""
         done: list[tuple[Waiting, bool]] = []
         left: list[Waiting] = []
         for item in self.waiting:
-            own = self.receipts.get(node, (-1, -1)) >= item.configuration
-            if own and self.holders(item.configuration, members) >= needed:
+            holders = [m for m in members if self.holds(m, item.configuration, round_)]
+            if node in holders and len(holders) >= needed:
                 done.append((item, True))
             elif now >= item.expires:
                 done.append((item, False))

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -300,6 +300,7 @@ REQUESTS = st.builds(
 
 @settings(max_examples=200, deadline=None)
 @given(REQUESTS)
+@example(Request(Call.REPLACE, section="bogus", xpath="//primitive", xml="<cib/>"))
 def test_every_request_is_answered_and_its_patch_explains_the_change(request):
     before = cib()
     outcome = perform(before, request)

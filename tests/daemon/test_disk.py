@@ -4,6 +4,7 @@ import threading
 from cib import document
 from crmd.daemon import disk
 from crmd.daemon.paths import Paths
+from crmd.membership.pledge import Pledge
 
 
 def cib(epoch):
@@ -18,15 +19,15 @@ def prepared(tmp_path):
     return paths
 
 
-def test_what_was_committed_is_found_again_with_its_round(tmp_path):
+def test_what_was_committed_is_found_again_with_rank_and_pledge(tmp_path):
     paths = prepared(tmp_path)
     store = disk.CibStore(paths)
     assert store.load() == disk.Found(None, ())
-    assert disk.read_round(paths) == 0
-    done = commit_all(paths, disk.CibStore(paths), [(1, cib(5), 3)])
+    assert disk.read_rank(paths) == (0, Pledge())
+    done = commit_all(paths, disk.CibStore(paths), [(1, cib(5), 3, Pledge(2, "n1"))])
     assert done == [(1, True, "")]
     found = disk.CibStore(paths).load()
-    assert found.cib == cib(5) and disk.read_round(paths) == 3
+    assert found.cib == cib(5) and disk.read_rank(paths) == (3, Pledge(2, "n1"))
 
 
 def commit_all(paths, keeper, commits, notes=None):
@@ -66,29 +67,33 @@ class Slow:
 
 def test_commits_that_wait_together_are_one_write_of_the_newest_and_all_are_answered(tmp_path):
     paths, keeper, notes = prepared(tmp_path), Slow(), []
-    done = commit_all(paths, keeper, [(n, b"%d" % n, n) for n in range(1, 6)], notes)
+    done = commit_all(
+        paths, keeper, [(n, b"%d" % n, n, Pledge(n, "a")) for n in range(1, 6)], notes
+    )
     assert done == [(n, True, "") for n in range(1, 6)]
-    assert keeper.written == [b"5"] and disk.read_round(paths) == 5
+    assert keeper.written == [b"5"] and disk.read_rank(paths) == (5, Pledge(5, "a"))
     assert notes == ["note 1"]
 
 
 def test_writing_happens_outside_the_loop(tmp_path):
     keeper = Slow()
-    commit_all(prepared(tmp_path), keeper, [(1, b"x", 1)])
+    commit_all(prepared(tmp_path), keeper, [(1, b"x", 1, Pledge())])
     assert threading.get_ident() not in keeper.threads
 
 
-def test_a_failed_commit_says_why_and_leaves_the_round_alone(tmp_path):
+def test_a_failed_commit_says_why_and_leaves_the_rank_alone(tmp_path):
     paths = prepared(tmp_path)
-    done = commit_all(paths, Slow(OSError(28, "No space left on device")), [(1, b"x", 9)])
+    done = commit_all(
+        paths, Slow(OSError(28, "No space left on device")), [(1, b"x", 9, Pledge(3, "n2"))]
+    )
     assert done == [(1, False, "[Errno 28] No space left on device")]
-    assert disk.read_round(paths) == 0
+    assert disk.read_rank(paths) == (0, Pledge())
 
 
-def test_a_round_that_cannot_be_read_counts_as_none(tmp_path):
+def test_a_rank_that_cannot_be_read_counts_as_none(tmp_path):
     paths = prepared(tmp_path)
-    (paths.cib / disk.ROUND_FILE).write_text("nonsense")
-    assert disk.read_round(paths) == 0
+    (paths.cib / disk.RANK_FILE).write_text("nonsense")
+    assert disk.read_rank(paths) == (0, Pledge())
 
 
 def test_memory_lasts_over_a_restart_but_not_over_a_reboot(tmp_path):

@@ -6,8 +6,8 @@ from cib import document
 from crmd.replication.edit import EditError, edit, query
 from crmd.replication.replica import Mismatch, Replica, digest_of, make_patch, parse
 from crmd.replication.status import apply_changes, find_operation, transient_attributes, xml_id
-from crmd.replication.version import Version
-from crmd.replication.writer import Waiting, Writer
+from crmd.replication.version import Version, made_of, rank_of, round_of, view_of
+from crmd.replication.writer import OnDisk, Waiting, Writer
 
 RSC = {"id": "ip", "type": "Dummy", "class": "ocf", "provider": "heartbeat"}
 OP = {"id": "ip_last_0", "operation": "start", "call-id": "7", "rc-code": "0"}
@@ -110,18 +110,45 @@ def test_a_client_is_answered_when_its_dc_and_a_majority_hold_the_change():
     writer = Writer(replica())
     writer.waiting.append(Waiting("n1", 1, (0, 4), expires=10.0))
     members = ("n1", "n2", "n3")
-    writer.receipt("n2", Version(0, 4, 0))
-    writer.receipt("n3", Version(0, 4, 0))
-    assert writer.settled("n1", members, 2, now=1.0) == []  # the DC's own disk is missing
-    writer.receipt("n1", Version(0, 4, 0))
-    assert [safe for _, safe in writer.settled("n1", members, 2, now=1.0)] == [True]
+    held = OnDisk((0, 4), rank_of(2, 1, (0, 4)), 2)
+    writer.disks.update(n2=held, n3=held)
+    assert writer.settled("n1", members, 2, 2, now=1.0) == []  # the DC's own disk is missing
+    writer.disks["n1"] = held
+    assert [safe for _, safe in writer.settled("n1", members, 2, 2, now=1.0)] == [True]
+
+
+def test_a_copy_on_disk_under_an_older_rank_does_not_count_as_safe():
+    writer = Writer(replica())
+    writer.waiting.append(Waiting("n1", 1, (0, 4), expires=10.0))
+    old, new = OnDisk((0, 4), rank_of(1, 7, (0, 4)), 2), OnDisk((0, 4), rank_of(2, 1, (0, 4)), 2)
+    writer.disks.update(n1=new, n2=old)
+    assert writer.settled("n1", ("n1", "n2"), 2, 2, now=1.0) == []
+    writer.disks["n2"] = new
+    assert [safe for _, safe in writer.settled("n1", ("n1", "n2"), 2, 2, now=1.0)] == [True]
+
+
+def test_changes_without_quorum_never_outrank_what_a_quorate_view_made():
+    acknowledged = (rank_of(4, 1, (0, 12)), 0, 12, 0)
+    alone = (rank_of(4, 1, (0, 11)), 0, 13, 0)  # cut off at 0.11, then changed twice
+    untouched = (rank_of(4, 1, (0, 11)), 0, 11, 5)
+    assert untouched < alone < acknowledged < (rank_of(4, 2, (0, 11)), 0, 11, 0)
+    assert (round_of(alone[0]), view_of(alone[0]), made_of(alone[0])) == (4, (4, 1), (0, 11))
 
 
 def test_a_client_whose_change_is_not_safe_in_time_is_told_so():
     writer = Writer(replica())
     writer.waiting.append(Waiting("n1", 1, (0, 4), expires=10.0))
-    assert writer.settled("n1", ("n1", "n2"), 2, now=9.9) == []
-    assert [safe for _, safe in writer.settled("n1", ("n1", "n2"), 2, now=10.0)] == [False]
+    assert writer.settled("n1", ("n1", "n2"), 2, 0, now=9.9) == []
+    assert [safe for _, safe in writer.settled("n1", ("n1", "n2"), 2, 0, now=10.0)] == [False]
+
+
+def test_an_adopted_document_brings_its_own_list_of_requests():
+    copy = replica()
+    copy.note_cause("n1/a/1")
+    copy.adopt(replica().root, rank_of(3, 1, (0, 2)), ["n2/b/7"])
+    assert list(copy.causes) == ["n2/b/7"], "what ours had must be made again"
+    copy.replace(copy.root, rank_of(3, 2, (0, 2)), ["n2/b/8"])
+    assert list(copy.causes) == ["n2/b/7", "n2/b/8"]
 
 
 def test_replacing_the_whole_cib_keeps_the_live_status():

@@ -40,6 +40,8 @@ class Monitor:
         self.minority_since = {}
         self.newest = {}
         self.believed = {}
+        self.fell = set()
+        self.knew = {}
         self.delivered_generation = {}
         self.stats = {}
 
@@ -62,6 +64,7 @@ class Monitor:
 
     def node_off(self, node):
         self.believed.pop(node, None)
+        self.fell = {pair for pair in self.fell if pair[0] != node}
         self.crmd_gone(node)
 
     def crmd_gone(self, node):
@@ -124,6 +127,7 @@ class Monitor:
             at = members.index(call.rsc)
             if call.operation == "start":
                 missing = [m for m in members[:at] if m not in believed]
+                missing = [m for m in missing if not self._fell_unheard(node, call, m)]
                 if missing:
                     self.broken("I15", f"{call.rsc} starts on {node.name} before {missing[0]}")
             else:
@@ -134,10 +138,29 @@ class Monitor:
                 if later:
                     self.broken("I15", f"{call.rsc} stops on {node.name} before {later[0]}")
 
+    def _fell_unheard(self, node, call, rsc):
+        """It did start, then fell, and the DC could not know when it ordered this call."""
+        context = Context.load(call.user_data)
+        active = self.knew.get(context.key) if context is not None else None
+        return (node.name, rsc) in self.fell and active is not None and (node.name, rsc) in active
+
+    def _note_what_the_dc_knew(self, node, key):
+        """What is active where, by the CIB of a DC that gives an order."""
+        if key in self.knew or node.controller.leader is None:
+            return
+        root = node.controller.core.replica.root
+        self.knew[key] = frozenset(
+            (state.get("uname"), entry.get("id"))
+            for state in root.iterfind("status/node_state")
+            for entry in state.iterfind("lrm/lrm_resources/lrm_resource")
+            if shows_active(entry, heeds_failures=True)
+        )
+
     def agent_done(self, node, result):
         if result.operation not in ("start", "stop", "monitor"):
             return
         believed = self.believed.setdefault(node.name, set())
+        self.fell.discard((node.name, result.rsc))
         if result.operation == "stop" and result.rc == 0:
             believed.discard(result.rsc)
         elif result.operation == "start" and result.rc == 0:
@@ -145,6 +168,8 @@ class Monitor:
             self.stop_tried.discard((node.name, result.rsc))
         elif result.operation == "monitor" and result.rc == 7:
             believed.discard(result.rsc)
+            if result.interval_ms:
+                self.fell.add((node.name, result.rsc))
         elif result.operation == "monitor" and result.rc == 0:
             believed.add(result.rsc)
 
@@ -178,6 +203,7 @@ class Monitor:
             key = order_key(effect)
             if key is None:
                 continue
+            self._note_what_the_dc_knew(node, key)
             if isinstance(effect, ev.RunAgent) and key in self.run_before:
                 continue  # asked for again after execd died
             self.run_before.add(key)
@@ -359,8 +385,9 @@ def is_release(call):
     return context is not None and context.key.transition < 0
 
 
-def shows_active(entry):
-    """Whether a history says that its resource runs."""
+def shows_active(entry, heeds_failures=False):
+    """Whether a history says that its resource runs, or may; a failed recurring monitor alone
+    does not tell that it is down, unless `heeds_failures`."""
 
     def order(op):
         call = int(op.get("call-id"))
@@ -375,4 +402,6 @@ def shows_active(entry):
             active = True
         elif op.get("operation") == "monitor" and (op.get("interval") == "0" or rc == "0"):
             active = rc == "0"
+        elif op.get("operation") == "monitor" and heeds_failures and rc != "193":
+            active = False
     return active

@@ -10,19 +10,23 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
+from dataclasses import replace
 
+from crmd.controller.controller import Controller
 from crmd.controller.disk import Disk
 from crmd.controller.follower import Follower
 from crmd.controller.leader import Leader
 from crmd.controller.lrm import Lrm
 from crmd.controller.planner import Planner
 from crmd.membership.election import Election, Follow, Phase
+from crmd.membership.pledge import Pledge
 from crmd.membership.quorum import Quorum
 from crmd.replication.replica import Replica
-from crmd.replication.version import configuration, set_version
+from crmd.replication.version import configuration, rank_of, set_version
 from crmd.replication.writer import Writer
 from crmd.transition.walker import Walker
 from tests.simulation import plain_scheduler
+from tests.simulation.monitor import Broken
 from tests.simulation.storm import Run
 
 MUTATIONS = {}
@@ -87,6 +91,7 @@ def calls_durable_what_is_not(original):
     def end_step(self):
         original(self)
         self.durable = configuration(self.core.replica.version)
+        self._done, self.pledged = self._mark(), self.core.election.pledge.round
 
     return end_step
 
@@ -94,9 +99,38 @@ def calls_durable_what_is_not(original):
 @mutation(Disk, "_ask")
 def never_writes_to_disk(original):
     def ask(self):
-        self._done = self._mark()
+        self._done, self._done_pledge = self._mark(), self.core.election.pledge
+        self.durable, self.pledged = self._done[1:3], self._done_pledge.round
 
     return ask
+
+
+@mutation(Writer, "holds")
+def counts_copies_under_an_older_rank(original):
+    return lambda self, member, wanted, round_: original(self, member, wanted, 0)
+
+
+@mutation(Leader, "_take_rank")
+def takes_a_rank_before_anybody_has_pledged(original):
+    def take_rank(self):
+        core = self.core
+        rank = rank_of(core.round, core.view, configuration(core.replica.version))
+        if not core.has_quorum or core.replica.rank >= rank:
+            return False
+        core.replica.rank = rank
+        return True
+
+    return take_rank
+
+
+@mutation(Controller, "_start")
+def forgets_pledges_at_a_restart(original):
+    return lambda self, event, now, wall: original(self, replace(event, pledge=Pledge()), now, wall)
+
+
+@mutation(Follower, "_give")
+def keeps_a_better_cib_for_itself(original):
+    return lambda self: None
 
 
 @mutation(Lrm, "_differences")
@@ -135,11 +169,11 @@ def ignores_calls_of_the_dc_before(original):
 
 
 @mutation(Follower, "_view")
-def forgets_the_round_of_a_quorate_view(original):
+def forgets_the_rank_of_a_quorate_view(original):
     def view(self, message):
-        before = self.core.replica.round
+        before = self.core.replica.rank
         out = original(self, message)
-        self.core.replica.round = before
+        self.core.replica.rank = before
         return out
 
     return view
@@ -209,7 +243,7 @@ def found_after(name, limit, start=0):
         for count in range(1, limit + 1):
             try:
                 Run(start + count - 1, plain_scheduler.schedule).play()
-            except Exception as e:  # whatever breaks is a find
+            except (Broken, AssertionError) as e:  # a monitor, or an assertion of our own code
                 return count, f"{type(e).__name__}: {str(e).splitlines()[0][:90]}"
     return None
 
@@ -220,7 +254,7 @@ def main(argv):
     parser.add_argument("names", nargs="*")
     args = parser.parse_args(argv)
     missed = []
-    for name in args.names or MUTATIONS:
+    for name in args.names or sorted(MUTATIONS):
         found = found_after(name, args.limit)
         if found is None:
             missed.append(name)

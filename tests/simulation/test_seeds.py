@@ -8,29 +8,31 @@ from pathlib import Path
 import pytest
 
 from tests.simulation import plain_scheduler
-from tests.simulation.monitor import Broken
 from tests.simulation.storm import Run
 
 pytestmark = pytest.mark.simulation
 SEEDS = int(os.environ.get("PACEKEEPER_SEEDS", "500"))
 PER_TEST = 25
-OPEN_FAILURES = {
-    330: "I11: acknowledged with quorum and lost: ['mark-3']",
-    385: "I11: acknowledged with quorum and lost: ['mark-10']",
-}
-"""Seeds that break an invariant today: faults of ours, each to be mended and taken out."""
+FOUND = (
+    210,  # a resource was active on two nodes at once
+    330,  # two DCs led rounds of one number; copies under an older rank were counted
+    385,  # a DC wrote over the better CIB of a node that may not lead
+    400,  # a request counted as made, though its document had lost
+    2109,  # changes made without quorum outvoted an acknowledged one of the same view
+    2112,  # the same
+    644,  # a late report of fencing struck the next life of the node
+)
+"""Seeds that found a fault of ours once; they are played in every run."""
 
 
 @pytest.mark.parametrize("start", range(0, SEEDS, PER_TEST))
 def test_every_invariant_holds_at_every_step(start):
     for seed in range(start, min(start + PER_TEST, SEEDS)):
-        if seed not in OPEN_FAILURES:
-            Run(seed, plain_scheduler.schedule).play()
+        Run(seed, plain_scheduler.schedule).play()
 
 
-@pytest.mark.xfail(strict=True, raises=Broken, reason="found, not mended yet; see the README")
-@pytest.mark.parametrize("seed", sorted(OPEN_FAILURES))
-def test_a_seed_that_is_known_to_break_an_invariant(seed):
+@pytest.mark.parametrize("seed", FOUND)
+def test_what_a_seed_found_once_does_not_come_back(seed):
     Run(seed, plain_scheduler.schedule).play()
 
 

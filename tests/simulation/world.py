@@ -88,14 +88,15 @@ class SimNode:
         self.starts += 1
         self.controller = Controller()
         world = self.world
-        cib, round_, notes = self.disk.read()
+        cib, rank, pledge, notes = self.disk.read()
         state = self.executor.state() if self.executor is not None else None
         start = ev.Start(
             self.name,
             tuple(world.names),
             f"{self.name}-c{self.boots}.{self.starts}",
             cib,
-            round_,
+            rank,
+            pledge,
             notes,
             state,
             dict(self.memory),
@@ -335,14 +336,14 @@ def brief(value):
             return f"to {to or '*'}: {payload[:300].decode()}"
         case ev.Log(event=name, fields=fields):
             return f"log {name} {dict(fields)}"
-        case ev.Start(incarnation=incarnation, cib_round=round_):
-            return f"Start {incarnation} round {round_}"
+        case ev.Start(incarnation=incarnation, cib_rank=rank, pledge=pledge):
+            return f"Start {incarnation} rank {rank} pledge {pledge.round}/{pledge.node}"
         case ev.ScheduleDone(request_id=number, decision=decision):
             count = len(decision.transition.synapses) if decision else "no"
             return f"ScheduleDone {number}: {count} actions"
-        case ev.Commit(token=token, cib=cib, round=round_):
+        case ev.Commit(token=token, cib=cib, rank=rank, pledge=pledge):
             digest = hashlib.md5(cib, usedforsecurity=False).hexdigest()[:8]
-            return f"Commit {token} round {round_} {digest}"
+            return f"Commit {token} rank {rank} pledge {pledge.round}/{pledge.node} {digest}"
         case ev.Schedule(request_id=number, cib=cib):
             digest = hashlib.md5(cib, usedforsecurity=False).hexdigest()[:8]
             return f"Schedule {number} {digest}"
