@@ -42,6 +42,7 @@ class Monitor:
         self.believed = {}
         self.fell = set()
         self.knew = {}
+        self.doubts = {}
         self.delivered_generation = {}
         self.stats = {}
 
@@ -103,21 +104,16 @@ class Monitor:
         return False
 
     def _start_is_safe(self, node, call):
-        """I4: nobody else may hold the resource, fenced or stopped, by its DC's CIB."""
+        """I4: nobody else may hold the resource, fenced or stopped, by the CIB of the DC that
+        ordered the start, at the moment when it did."""
         if not self.world.knobs.fencing:
             return
-        dc = self.world.nodes.get(node.controller.core.dc or "")
-        decider = dc.controller if dc is not None and dc.controller is not None else node.controller
-        root = decider.core.replica.root
-        for state in root.iterfind("status/node_state"):
-            if state.get("in_ccm") == "true" or state.get("expected") != "member":
-                continue
-            if state.get("uname") == node.name:
-                continue  # given up by its DC while the order was on its way
-            for entry in state.iterfind("lrm/lrm_resources/lrm_resource"):
-                if entry.get("id") == call.rsc and shows_active(entry):
-                    name = state.get("uname")
-                    self.broken("I4", f"{call.rsc} starts on {node.name} before {name} is fenced")
+        context = Context.load(call.user_data)
+        doubts = self.doubts.get(context.key) if context is not None else None
+        if doubts is None:
+            self.broken("I4", f"{call.rsc} starts on {node.name}, and no DC has ordered it")
+        for name in sorted(n for n, rsc in doubts if rsc == call.rsc and n != node.name):
+            self.broken("I4", f"{call.rsc} starts on {node.name} before {name} is fenced")
 
     def _group_order(self, node, call):
         """I15, I17: members of a group start in order and stop in reverse."""
@@ -145,16 +141,19 @@ class Monitor:
         return (node.name, rsc) in self.fell and active is not None and (node.name, rsc) in active
 
     def _note_what_the_dc_knew(self, node, key):
-        """What is active where, by the CIB of a DC that gives an order."""
+        """At an order: what is active where by the DC's CIB, and what is active on lost nodes."""
         if key in self.knew or node.controller.leader is None:
             return
-        root = node.controller.core.replica.root
-        self.knew[key] = frozenset(
-            (state.get("uname"), entry.get("id"))
-            for state in root.iterfind("status/node_state")
-            for entry in state.iterfind("lrm/lrm_resources/lrm_resource")
-            if shows_active(entry, heeds_failures=True)
-        )
+        active, doubts = set(), set()
+        for state in node.controller.core.replica.root.iterfind("status/node_state"):
+            is_lost = state.get("in_ccm") != "true" and state.get("expected") == "member"
+            for entry in state.iterfind("lrm/lrm_resources/lrm_resource"):
+                pair = (state.get("uname"), entry.get("id"))
+                if shows_active(entry, heeds_failures=True):
+                    active.add(pair)
+                if is_lost and shows_active(entry):
+                    doubts.add(pair)
+        self.knew[key], self.doubts[key] = frozenset(active), frozenset(doubts)
 
     def agent_done(self, node, result):
         if result.operation not in ("start", "stop", "monitor"):
