@@ -103,7 +103,7 @@ class Controller:
             return None
         times = [
             self.core.election.deadline(),
-            self.lrm.deadline(),
+            self.lrm.reports.deadline(),
             self.clients.deadline(),
             self.disk.deadline(),
         ]
@@ -377,7 +377,7 @@ class Controller:
             core.in_sync = True
             core.view = 0
             self.leader = Leader(core, self._elect, self._fenced)
-            self.leader.fencer.take_history(self.clients.fence_events)
+            self.leader.fencing.fencer.take_history(self.clients.fence_events)
             self.desk = Desk(core, self.leader)
             poll = msg.PollMessage.of(core.election.my_poll(), core.executor)
             core.tell_peers(poll)
@@ -433,7 +433,7 @@ class Controller:
         self._update_standing()
         core.election.update(is_eligible=self._is_eligible())
         self._elect(core.election.tick(core.now))
-        self.lrm.tick()
+        self.lrm.reports.tick()
         self.clients.tick()
         self.disk.tick()
         if self.leader is not None:
@@ -458,7 +458,7 @@ class Controller:
         for _ in range(LOCAL_STEPS):
             while core.local:
                 self._message(core.node, core.local.popleft())
-            self.lrm.send_reports()
+            self.lrm.reports.send()
             self.clients.carry()
             if self.leader is not None:
                 self.leader.end_step()

@@ -187,7 +187,7 @@ class Desk:
         node = payload["node"]
         if self._known_node(to, node):
             self.waiting_for_fencing.setdefault(node, []).append(to)
-            self.leader.fence(node, payload.get("action", "reboot"), user)
+            self.leader.fencing.begin(node, payload.get("action", "reboot"), user)
 
     def fenced(self, target: str, ok: bool, error: str) -> None:
         """A fencing has ended."""

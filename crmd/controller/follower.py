@@ -76,7 +76,7 @@ class Follower:
             case msg.Update() | msg.Patch():
                 self._change(message)
             case msg.ReportAck():
-                self.lrm.reported(message.last)
+                self.lrm.reports.acknowledged(message.last)
             case msg.Answer():
                 self.clients.answer(message)
             case msg.FenceEvents():

@@ -15,9 +15,8 @@ from cib.document import FEATURE_SET
 from crmd.controller.bootstrap import bootstrapped
 from crmd.controller.core import Core
 from crmd.controller.events import Remember
-from crmd.controller.lrm import call_to
+from crmd.controller.fencing import KILLS, Fencing
 from crmd.controller.messages import (
-    FenceEvents,
     Fetch,
     Join,
     Joined,
@@ -26,14 +25,13 @@ from crmd.controller.messages import (
     Receipt,
     Report,
     ReportAck,
-    Run,
     Sync,
     Update,
     View,
 )
 from crmd.controller.planner import Planner
-from crmd.controller.release import cluster_option, duration_ms, fencing_enabled
-from crmd.fencing.fencer import Fenced, Fencer, RunFence
+from crmd.controller.release import fencing_enabled
+from crmd.fencing.fencer import Fenced
 from crmd.membership.election import Output
 from crmd.replication.status import find_node_state, node_id, transient_attributes
 from crmd.replication.version import (
@@ -46,7 +44,6 @@ from crmd.replication.version import (
     view_of,
 )
 from crmd.replication.writer import NOTHING, OnDisk, Writer
-from crmd.scheduler.transition import Action
 
 BOOT_ATTRIBUTE = "#boot"
 """Transient attribute: which boot of the node the others belong to."""
@@ -95,20 +92,19 @@ class Leader:
     on_fenced: Finished
     writer: Writer = field(init=False)
     planner: Planner = field(init=False)
-    fencer: Fencer = field(init=False)
+    fencing: Fencing = field(init=False)
     members: dict[str, Member] = field(default_factory=dict)
     is_formed: bool = False
     shot: dict[str, str] = field(default_factory=dict)
     """Nodes fenced well, and the incarnation that is thus dead."""
-    _fence_acks: set[str] = field(default_factory=set)
     _offered_round: int = 0
     _leaving_again: float | None = None
     _serial: int = 0
 
     def __post_init__(self) -> None:
         self.writer = Writer(self.core.replica)
-        self.planner = Planner(self.core, self.writer, self._fence_action)
-        self.fencer = Fencer(f"{self.core.node}.{self.core.incarnation}.{self.core.round}")
+        self.fencing = Fencing(self.core, self._able, self._fence_end)
+        self.planner = Planner(self.core, self.writer, self.fencing.in_transition)
 
     # --- members ----------------------------------------------------------------------------
 
@@ -121,7 +117,7 @@ class Leader:
             to = None  # a new round: everybody must hear of it
         version, digest = as_list(core.replica.version), core.replica.digest()
         for node in sorted({core.node, *core.election.live} if to is None else {to}):
-            if node in self.shot or self.fencer.has(node) or core.election.is_taken(node):
+            if node in self.shot or self.fencing.is_under_way(node) or core.election.is_taken(node):
                 continue
             known = self.members.get(node)
             if node == core.node and known is not None:
@@ -143,7 +139,7 @@ class Leader:
     def join(self, node: str, message: Join) -> None:
         """A node follows us; compare CIBs before it counts."""
         member = self.members.get(node)
-        if member is None or node in self.shot or self.fencer.has(node):
+        if member is None or node in self.shot or self.fencing.is_under_way(node):
             return
         core = self.core
         version = Version(*message.version)
@@ -281,7 +277,7 @@ class Leader:
             if new is not None:
                 self.configure(new, "")
         self.planner.want(reason)
-        self.core.send(FenceEvents(core.round, self.fencer.history))
+        self.fencing.tell()
 
     def _take_rank(self) -> bool:
         """Once a majority has pledged, ours is the better history: whether that is new."""
@@ -319,9 +315,7 @@ class Leader:
         self.planner.node_lost(node)
         if not clean and len(self.core.nodes) > 2 and not fencing_enabled(self.core.replica.root):
             self.planner.not_before = self.core.now + self.core.settings.takeover_delay_s
-        self._fence_outputs(
-            self.fencer.node_lost(node, self._able(), self.core.node, self.core.now)
-        )
+        self.fencing.node_lost(node)
         if self.is_formed and (member.stage is Stage.JOINED or member.is_known):
             self._new_view(f"{node} is gone: {reason}")
         self._form_if_complete()
@@ -352,7 +346,7 @@ class Leader:
                 return  # a gap: the repeat will fill it
             member.last_report = number
             if report["kind"] == "fence":
-                self._fence_result(node, report)
+                self._fence_result(report)
             else:
                 self.planner.result(node, report)
         self.flush()
@@ -363,87 +357,19 @@ class Leader:
     def _able(self) -> tuple[str, ...]:
         return tuple(sorted(n for n, m in self.members.items() if m.stage is Stage.JOINED))
 
-    def _fence_action(self, action: Action) -> None:
-        target = action.on_node or ""
-        what = action.attribute("CRM_meta_stonith_action") or "reboot"
-        delay = duration_ms(action.attribute("CRM_meta_priority_fencing_delay") or "0", 0) / 1000
-        self.fence(target, what, "scheduler", delay)
-
-    def fence(self, target: str, what: str, origin: str, delay_s: float = 0.0) -> None:
-        """Begin to fence a node; `on_fenced` is told the end."""
-        core = self.core
-        if core.quorum.is_two_node and not delay_s and origin == "scheduler":
-            delay_s = self._default_delay(target)
-        core.log("fencing.begins", "warning", target=target, action=what, delay_s=delay_s)
-        self._fence_outputs(
-            self.fencer.request(
-                core.replica.root,
-                target,
-                what,
-                origin,
-                self._able(),
-                core.node,
-                delay_s,
-                0.5,
-                core.now,
-            )
-        )
-
-    def _default_delay(self, target: str) -> float:
-        """Two nodes that lose each other must not shoot at once: the first in the alphabet may."""
-        from crmd.fencing.devices import devices
-
-        configured = any(d.has_delay() for d in devices(self.core.replica.root).values())
-        text = cluster_option(self.core.replica.root, "priority-fencing-delay", "0")
-        if configured or duration_ms(text, 0) or target > self.core.node:
-            return 0.0
-        return self.core.settings.fence_delay_s
-
-    def _fence_outputs(self, outputs: list[RunFence | Fenced]) -> None:
-        core = self.core
-        for output in outputs:
-            match output:
-                case RunFence(operation, node, device, target, what):
-                    data = {"operation": operation, "target": target, "action": what}
-                    call = device.call(target, what, _fence_text(data))
-                    order = (core.round, core.view, operation)
-                    core.send(Run(*order, call_to(call)), node)
-                case Fenced():
-                    self._fence_end(output)
-        self.fencer.stamp(core.wall)
-
-    def _fence_result(self, node: str, report: Mapping[str, Any]) -> None:
-        ok = report["status"] == 0 and report["rc"] == 0
-        operation, target = report["operation"], report["target"]
-        known = any(r.operation == operation for r in self.fencer.requests.values())
-        if known:
-            self._fence_outputs(
-                self.fencer.result(
-                    operation, ok, report["reason"], self._able(), self.core.node, self.core.now
-                )
-            )
-        elif ok and report["action"] in ("off", "reboot") and target not in self._able():
-            if self._has_returned(target, report["life"]):
-                return
-            self._mark_down(target)  # ordered by a DC before us
+    def _fence_result(self, report: Mapping[str, Any]) -> None:
+        target = self.fencing.result(report)
+        if target is not None:
+            self._mark_down(target)
             self.planner.want(f"{target} was fenced")
 
     def _fence_end(self, end: Fenced) -> None:
-        level = "warning" if end.ok else "error"
-        fields = {"target": end.target, "ok": end.ok, "device": end.device, "error": end.error}
-        self.core.log("fencing.ends", level, **fields)
-        if end.ok and end.action in ("off", "reboot"):
+        if end.ok and end.action in KILLS:
             self._mark_down(end.target)
         self.planner.fenced(end.target, end.ok)
         self.on_fenced(end.target, end.ok, end.error)
-        self.core.send(FenceEvents(self.core.round, self.fencer.history))
         if not end.ok and end.target in self.core.election.live:
             self.offer(end.target)
-
-    def _has_returned(self, target: str, life: str) -> bool:
-        """Whether a node lives a later life than the one that was shot."""
-        poll = self.core.election.polls.get(target)
-        return poll is not None and life != "" and poll.incarnation != life
 
     def _mark_down(self, target: str) -> None:
         poll = self.core.election.polls.get(target)
@@ -456,14 +382,14 @@ class Leader:
 
     def confirm(self, target: str, by: str) -> None:
         """A person vouches that a node is down."""
-        self._fence_outputs([self.fencer.confirm(target, by, self.core.now)])
+        self.fencing.confirm(target, by)
         self.planner.want(f"{target} is down, says {by}")
 
     def may_return(self, node: str, incarnation: str) -> bool:
         """Whether a node that talks to us is not one that was shot."""
         if node in self.shot and self.shot[node] != incarnation:
             del self.shot[node]
-        return node not in self.shot and not self.fencer.has(node)
+        return node not in self.shot and not self.fencing.is_under_way(node)
 
     # --- changes ----------------------------------------------------------------------------
 
@@ -534,7 +460,7 @@ class Leader:
         for node in self.core.election.silent(now):
             if node in self.members:
                 self.lost(node, False, "its controller is silent")
-        self._fence_outputs(self.fencer.tick(self._able(), self.core.node, now))
+        self.fencing.tick()
         self.planner.tick()
         for node in self.planner.doubtful():
             if node in self.members and node != self.core.node:
@@ -565,7 +491,7 @@ class Leader:
         times += [
             t
             for t in (
-                self.fencer.deadline(),
+                self.fencing.fencer.deadline(),
                 self.planner.deadline(),
                 self.writer.deadline(),
                 self._leaving_again,
@@ -573,12 +499,6 @@ class Leader:
             if t is not None
         ]
         return min(times, default=None)
-
-
-def _fence_text(data: Mapping[str, str]) -> str:
-    import json
-
-    return json.dumps({"fence": dict(data)}, sort_keys=True)
 
 
 def _keys(running: list[str]) -> list[str]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict, deque
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,15 +23,16 @@ from crmd.controller.events import (
     Remember,
     RunAgent,
 )
-from crmd.controller.messages import Cancel, Forget, Joined, Report, Run
+from crmd.controller.held import Held, differences, is_active_after, started_by
+from crmd.controller.messages import Cancel, Forget, Joined, Run
+from crmd.controller.orders import call_from, fence_data
 from crmd.controller.release import is_releasable, stop_call, stop_order
-from crmd.replication.status import find_node_state
+from crmd.controller.reports import Reports
 from crmd.transition.results import Context, TransitionKey, entries, operation_key
-from ocf.calls import AgentCall, AgentRef, AgentResult, ExecStatus
+from ocf.calls import AgentCall, AgentResult, ExecStatus
 
 ORDERS_KEPT = 2000
 """Order numbers remembered to recognise a repeat; the oldest is forgotten."""
-REPORT_AGAIN_S = 5.0
 IN_DOUBT_S = 60.0
 """A resource that is forgotten while it runs keeps its node from leaving no longer than that."""
 CALLS_MEMORY = "calls"
@@ -41,19 +41,7 @@ CALLS_RESERVED = 1000
 BRINGS_UP = ("start", "promote", "migrate_to", "migrate_from")
 ENDS_MONITORS = ("start", "stop", "migrate_to", "migrate_from")
 
-Entries = OrderedDict[str, dict[str, Any]]
 Key = tuple[str, str, int]
-
-
-@dataclass(slots=True)
-class Held:
-    """What is remembered of one resource: its history, and whether it runs here."""
-
-    rsc: dict[str, str]
-    entries: Entries = field(default_factory=OrderedDict)
-    is_active: bool = False
-    call: AgentCall | None = None
-    """The newest call with its parameters, from which a stop can be made."""
 
 
 @dataclass(slots=True)
@@ -67,16 +55,16 @@ class Lrm:
     running: dict[int, AgentCall] = field(default_factory=dict)
     queued: dict[str, deque[AgentCall]] = field(default_factory=dict)
     recurring: dict[Key, AgentCall] = field(default_factory=dict)
-    reports: OrderedDict[int, dict[str, Any]] = field(default_factory=OrderedDict)
+    reports: Reports = field(init=False)
     letting_go: deque[AgentCall] = field(default_factory=deque)
-    _next_report: int = 1
-    _sent_report: int = 0
     _orders: OrderedDict[str, None] = field(default_factory=OrderedDict)
-    _report_again: float | None = None
     _letting: int | None = None
     _released: int = 0
     _reserved: int = 0
     _in_doubt: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.reports = Reports(self.core)
 
     # --- the executor -----------------------------------------------------------------------
 
@@ -139,7 +127,7 @@ class Lrm:
             held.entries[entry["id"]] = entry
         if call is not None:
             held.call = call
-        held.is_active = _is_active_after(result, context, held.is_active)
+        held.is_active = is_active_after(result, context, held.is_active)
         self._in_doubt.pop(result.rsc, None)
         return made
 
@@ -223,13 +211,13 @@ class Lrm:
         held = self.held.get(message.rsc)
         if held is not None:
             held.entries.pop(op_id, None)
-        self._report({"kind": "cancel", "key": message.key, "rsc": message.rsc, "op_id": op_id})
+        self.reports.add({"kind": "cancel", "key": message.key, "rsc": message.rsc, "op_id": op_id})
         self._next_queued(message.rsc)
 
     def forget(self, message: Forget) -> None:
         """Forget a resource's history, and say so."""
         self.forget_resource(message.rsc)
-        self._report({"kind": "forget", "key": message.key, "rsc": message.rsc})
+        self.reports.add({"kind": "forget", "key": message.key, "rsc": message.rsc})
 
     def forget_resource(self, rsc: str) -> None:
         """Our memory of a resource goes, execd's as well; its monitors end."""
@@ -269,7 +257,7 @@ class Lrm:
         if fence is not None:
             victim = self.core.election.polls.get(str(fence.get("target")))
             life = victim.incarnation if victim is not None else ""
-            self._report({"kind": "fence", **fence, "life": life, **_outcome(result)})
+            self.reports.add({"kind": "fence", **fence, "life": life, **_outcome(result)})
         else:
             self._report_operation(result, call)
         self._after(result.rsc)
@@ -279,7 +267,7 @@ class Lrm:
         if context is None:
             return
         made = self._remember(result, call)
-        self._report(
+        self.reports.add(
             {
                 "kind": "op",
                 "key": str(context.key),
@@ -303,51 +291,16 @@ class Lrm:
                 del self.queued[rsc]
             self._run(replace(call, call_id=self._take_call_id()))
 
-    # --- reports ----------------------------------------------------------------------------
-
-    def _report(self, body: dict[str, Any]) -> None:
-        self.reports[self._next_report] = body
-        self._next_report += 1
-
-    def reported(self, last: int) -> None:
-        """The DC has everything up to `last`."""
-        for number in [n for n in self.reports if n <= last]:
-            del self.reports[number]
-        if not self.reports:
-            self._report_again = None
-
-    def send_reports(self, again: bool = False) -> None:
-        """Send what the DC has not got yet (`again`: also what was sent before)."""
-        dc = self.core.dc
-        if dc is None or not self.core.in_sync:
-            return
-        fresh = [n for n in self.reports if again or n > self._sent_report]
-        if fresh:
-            self.core.send(Report(self.core.round, fresh[0], [self.reports[n] for n in fresh]), dc)
-            self._sent_report = fresh[-1]
-            self._report_again = self.core.now + REPORT_AGAIN_S
-
-    def tick(self) -> None:
-        """Repeat reports that were not acknowledged."""
-        if self._report_again is not None and self.core.now >= self._report_again:
-            self._report_again = self.core.now + REPORT_AGAIN_S
-            self.send_reports(again=True)
-
-    def deadline(self) -> float | None:
-        """When `tick` has something to do."""
-        return self._report_again
-
     def joined(self, wants_to_leave: bool, serial: int = 0) -> Joined:
         """What the DC must know of us: how the CIB differs from what is true here."""
         drops, missing = self._differences()
-        known = {json.dumps(r.get("entries"), sort_keys=True) for r in self.reports.values()}
+        known = {
+            json.dumps(r.get("entries"), sort_keys=True) for r in self.reports.waiting.values()
+        }
         for body in missing:
             if json.dumps(body["entries"], sort_keys=True) not in known:
-                self._report(body)
-        first = next(iter(self.reports), self._next_report)
-        self._sent_report = self._next_report - 1
-        if self.reports:
-            self._report_again = self.core.now + REPORT_AGAIN_S
+                self.reports.add(body)
+        first, results = self.reports.take_all()
         waiting = [c for queue in self.queued.values() for c in queue]
         waiting += self.letting_go
         return Joined(
@@ -356,72 +309,22 @@ class Lrm:
             drops=drops,
             running=sorted(c.user_data for c in [*self.running.values(), *waiting]),
             first=first,
-            results=list(self.reports.values()),
+            results=results,
             shutdown=wants_to_leave,
             serial=serial,
         )
 
     def _differences(self) -> tuple[list[Any], list[dict[str, Any]]]:
-        """Entries of the CIB that are not ours, and ours that it lacks (as reports)."""
-        node = self.core.node
-        drops: list[Any] = []
-        shown: dict[str, dict[str, dict[str, str]]] = {}
-        pending = {str(c.key) for c in map(_context_of, self.running.values()) if c is not None}
-        pending |= {
-            str(c.key)
-            for queue in self.queued.values()
-            for c in map(_context_of, queue)
-            if c is not None
-        }
-        state = find_node_state(self.core.replica.root, node)
-        for resource in () if state is None else state.iterfind("lrm/lrm_resources/lrm_resource"):
-            rsc = resource.get("id", "")
-            if rsc not in self.held:
-                drops.append(["drop_rsc", node, rsc])
-                continue
-            shown[rsc] = {}
-            for op in resource:
-                op_id = op.get("id", "")
-                shown[rsc][op_id] = {str(k): str(v) for k, v in op.attrib.items()}
-                if op_id not in self.held[rsc].entries:
-                    if op.get("op-status") != "-1" or op.get("transition-key") not in pending:
-                        drops.append(["drop_op", node, rsc, op_id])
-        return drops, self._missing(shown, pending)
-
-    def _missing(
-        self, shown: Mapping[str, Mapping[str, Mapping[str, str]]], pending: set[str]
-    ) -> list[dict[str, Any]]:
-        out: list[tuple[int, dict[str, Any]]] = []
-        for rsc, held in sorted(self.held.items()):
-            grouped: dict[str, list[dict[str, Any]]] = {}
-            for op_id, entry in held.entries.items():
-                there = shown.get(rsc, {}).get(op_id, {})
-                if is_same_entry(entry, there) or there.get("transition-key", "") in pending:
-                    continue
-                name = f"{entry['transition-magic']} {entry['call-id']} {entry['last-rc-change']}"
-                grouped.setdefault(name, []).append(entry)
-            for made in grouped.values():
-                entry = made[0]
-                body = {
-                    "kind": "op",
-                    "key": entry["transition-key"],
-                    "rsc": held.rsc,
-                    "operation": entry["operation"],
-                    "entries": made,
-                    "rc": int(entry["rc-code"]),
-                    "status": int(entry["op-status"]),
-                    "interval": int(entry["interval"]),
-                    "changed": int(entry["last-rc-change"]),
-                    "reason": entry["exit-reason"],
-                }
-                out.append((int(entry["call-id"]), body))
-        return [body for _, body in sorted(out, key=lambda item: item[0])]
+        calls = [*self.running.values(), *(c for queue in self.queued.values() for c in queue)]
+        contexts = (Context.load(c.user_data) for c in calls)
+        pending = {str(c.key) for c in contexts if c is not None}
+        return differences(self.core.replica.root, self.core.node, self.held, pending)
 
     # --- letting go -------------------------------------------------------------------------
 
     def active(self) -> list[str]:
         """Resources that run here as far as we know, in the order in which they may be stopped."""
-        rows = [(_started(h), rsc) for rsc, h in self.held.items() if h.is_active]
+        rows = [(started_by(h), rsc) for rsc, h in self.held.items() if h.is_active]
         return stop_order(self.core.replica.root, [rsc for _, rsc in sorted(rows, reverse=True)])
 
     def let_go(self, reason: str, addresses_first: bool = False) -> None:
@@ -457,7 +360,7 @@ class Lrm:
     def _report_dropped(self, call: AgentCall) -> None:
         context = Context.load(call.user_data)
         if context is not None:
-            self._report({"kind": "dropped", "key": str(context.key), "rsc": call.rsc})
+            self.reports.add({"kind": "dropped", "key": str(context.key), "rsc": call.rsc})
 
     def _let_go_next(self) -> None:
         """The next stop, when the one before has ended: that keeps the order."""
@@ -470,22 +373,8 @@ class Lrm:
             self._run(replace(call, call_id=self._letting))
 
 
-def _started(held: Held) -> int:
-    """Number of the call that brought the resource up; 0 if it was found running."""
-    calls = [
-        int(e["call-id"])
-        for e in held.entries.values()
-        if e["operation"] in ("start", "migrate_from", "promote")
-    ]
-    return max(calls, default=0)
-
-
 def _key(result: AgentResult) -> Key:
     return (result.rsc, result.operation, result.interval_ms)
-
-
-def _context_of(call: AgentCall) -> Context | None:
-    return Context.load(call.user_data)
 
 
 def _outcome(result: AgentResult) -> dict[str, Any]:
@@ -496,69 +385,3 @@ def _outcome(result: AgentResult) -> dict[str, Any]:
         "changed": result.changed_at,
         "reason": result.exit_reason,
     }
-
-
-def _is_active_after(result: AgentResult, context: Context, before: bool) -> bool:
-    """Whether the resource runs here after this result, to be on the safe side."""
-    succeeded = result.status is ExecStatus.DONE and result.rc == 0
-    if context.operation == "stop":
-        return not succeeded
-    if context.operation == "monitor":
-        if result.status is ExecStatus.DONE and result.rc in (5, 7):
-            return False
-        return before or (succeeded or result.rc in (8, 9, 190, 191))
-    if context.operation in ("notify", "migrate_to"):
-        return before
-    return True
-
-
-def is_same_entry(entry: Mapping[str, Any], there: Mapping[str, str]) -> bool:
-    """Whether the CIB shows this very result."""
-    names = ("transition-magic", "call-id", "last-rc-change")
-    return all(str(entry.get(n)) == there.get(n) for n in names)
-
-
-def call_to(call: AgentCall) -> dict[str, Any]:
-    """A call as a JSON object, without its number."""
-    return {
-        "rsc": call.rsc,
-        "class": call.agent.klass,
-        "provider": call.agent.provider,
-        "type": call.agent.type,
-        "operation": call.operation,
-        "params": dict(call.params),
-        "meta": dict(call.meta),
-        "timeout_ms": call.timeout_ms,
-        "interval_ms": call.interval_ms,
-        "start_delay_ms": call.start_delay_ms,
-        "user_data": call.user_data,
-    }
-
-
-def call_from(body: Mapping[str, Any]) -> AgentCall:
-    """A call from a JSON object; its number is 0 until it starts. Raises ValueError."""
-    try:
-        return AgentCall(
-            call_id=0,
-            rsc=str(body["rsc"]),
-            agent=AgentRef(str(body["class"]), str(body["type"]), body["provider"]),
-            operation=str(body["operation"]),
-            params=dict(body["params"]),
-            meta=dict(body["meta"]),
-            timeout_ms=int(body["timeout_ms"]),
-            interval_ms=int(body["interval_ms"]),
-            start_delay_ms=int(body["start_delay_ms"]),
-            user_data=str(body["user_data"]),
-        )
-    except (KeyError, TypeError) as e:
-        raise ValueError(f"call: {e}") from e
-
-
-def fence_data(user_data: str) -> dict[str, Any] | None:
-    """What `crmd.controller.leader` wrote on a fence call; None for other calls."""
-    try:
-        data = json.loads(user_data)
-    except ValueError:
-        return None
-    fence = data.get("fence") if isinstance(data, dict) else None
-    return fence if isinstance(fence, dict) else None

@@ -17,8 +17,9 @@ from crmd.attributes import counts, failure_attributes, last_failure_name, raise
 from crmd.attributes import fail_count_name as count_name
 from crmd.controller.core import Core
 from crmd.controller.events import Schedule, ScheduleDone
-from crmd.controller.lrm import call_to, is_same_entry
+from crmd.controller.held import is_same_entry
 from crmd.controller.messages import Cancel, Depart, Forget, Run
+from crmd.controller.orders import call_to
 from crmd.controller.release import cluster_option, duration_ms, is_true
 from crmd.replication.status import find_operation, transient_attributes
 from crmd.replication.writer import Writer

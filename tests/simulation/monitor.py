@@ -343,7 +343,7 @@ class Monitor:
         if not planner.is_idle:
             return f"transition under way or wanted: {planner.wanted}"
         for c in controllers.values():
-            if c.lrm.running or c.lrm.reports:
+            if c.lrm.running or c.lrm.reports.waiting:
                 return f"{c.core.node}: calls under way or not reported"
             if c.disk.durable != (c.core.replica.version.admin_epoch, c.core.replica.version.epoch):
                 return f"{c.core.node}: configuration is not on disk"

@@ -14,10 +14,12 @@ from dataclasses import replace
 
 from crmd.controller.controller import Controller
 from crmd.controller.disk import Disk
+from crmd.controller.fencing import Fencing
 from crmd.controller.follower import Follower
 from crmd.controller.leader import Leader
 from crmd.controller.lrm import Lrm
 from crmd.controller.planner import Planner
+from crmd.controller.reports import Reports
 from crmd.membership.election import Election, Follow, Phase
 from crmd.membership.pledge import Pledge
 from crmd.membership.quorum import Quorum
@@ -52,9 +54,9 @@ def does_not_wait_for_fencing(original):
     return dispatch
 
 
-@mutation(Leader, "_fence_result")
+@mutation(Fencing, "result")
 def takes_failed_fencing_for_success(original):
-    return lambda self, node, report: original(self, node, {**report, "rc": 0, "status": 0})
+    return lambda self, report: original(self, {**report, "rc": 0, "status": 0})
 
 
 @mutation(Election, "offer")
@@ -138,12 +140,12 @@ def keeps_the_history_of_the_boot_before(original):
     return lambda self: ([], original(self)[1])
 
 
-@mutation(Lrm, "reported")
+@mutation(Reports, "acknowledged")
 def forgets_reports_too_early(original):
-    return lambda self, last: self.reports.clear()
+    return lambda self, last: self.waiting.clear()
 
 
-@mutation(Lrm, "tick")
+@mutation(Reports, "tick")
 def never_repeats_a_report(original):
     return lambda self: None
 
