@@ -41,6 +41,8 @@ COMMANDS: Mapping[str, str] = {
     "haresources2cib": "cli.haresources2cib",
     "hb_standby": "cli.hb_standby",
     "hb_takeover": "cli.hb_takeover",
+    "hb_addnode": "cli.hb_addnode",
+    "hb_delnode": "cli.hb_delnode",
     "heartbeat": "cli.heartbeat",
     "iso8601": "cli.iso8601",
     "pacekeeper-heartbeat": "cli.pacekeeper_heartbeat",

@@ -17,6 +17,8 @@ from cli.exits import Exit
 
 if TYPE_CHECKING:
     from cli.crm.shell import Shell
+    from crmd.daemon.paths import Paths
+    from crmd.haresources.model import Finding
 
 METHODS = {"sha1": 20, "sha256": 32}
 """Bytes of the secret."""
@@ -52,7 +54,8 @@ def keygen(shell: Shell, args: Sequence[str]) -> int:
 def check(shell: Shell, args: Sequence[str]) -> int:
     """Say what is wrong or risky in ha.cf, authkeys and haresources; 1 for an error.
 
-    Further haresources files (copies of other nodes) are compared with the first.
+    Further haresources files (copies of other nodes) are compared with the first.  Of the running
+    cluster the nodes' own comparison is told (crmd/heartbeat/compare.py).
     """
     from cli.heartbeat_files import Unreadable, read_folder
     from crmd.daemon.paths import Paths
@@ -66,6 +69,8 @@ def check(shell: Shell, args: Sequence[str]) -> int:
     except Unreadable as problem:
         raise CommandError(Exit.NOINPUT, str(problem)) from problem
     found = [*read.findings, *lint(read.haresources, read.settings, read.facts)]
+    if not args:
+        found += _compared(paths, shell)
     for finding in found:
         place = f"{finding.place}: " if finding.place else ""
         shell.out.write(f"{finding.code} {finding.severity.value}: {place}{finding.text}\n")
@@ -74,3 +79,29 @@ def check(shell: Shell, args: Sequence[str]) -> int:
     bad = sum(finding.severity.value in _BAD for finding in found)
     shell.out.write(f"{len(found)} findings, {bad} of them errors\n")
     return 1 if bad else 0
+
+
+def _compared(paths: Paths, shell: Shell) -> list[Finding]:
+    """What the running nodes found when they compared their files; the others are named."""
+    from crmd.daemon import ipc
+    from crmd.haresources.model import Finding, Severity
+
+    try:
+        with ipc.Client(paths.heartbeat_socket, 5.0) as client:
+            nodes = client.receive()["nodes"]
+    except ipc.IpcError:
+        shell.out.write("heartbeatd does not run here: the nodes' files are not compared\n")
+        return []
+    found: list[Finding] = []
+    for entry in nodes:
+        name, differs = entry["name"], entry.get("differs")
+        if entry["state"] != "alive" or differs is None:
+            why = "a real Heartbeat" if entry["kind"] == "heartbeat" else "not heard"
+            shell.out.write(f"{name} cannot be compared: {why}\n")
+        elif differs:
+            text = f"{name} runs with another configuration than this node: {', '.join(differs)}"
+            remedy = "make /etc/ha.d alike on both, then have both read it: heartbeat -r"
+            found.append(Finding("H061", Severity.ERROR, None, text, remedy))
+        else:
+            shell.out.write(f"{name} runs with the same configuration\n")
+    return found

@@ -103,6 +103,8 @@ class HeartbeatLink:
                 self.pings[node] = bool(alive)
                 self.on_note("info", f"Ping node {node} {'answers' if alive else 'is silent'}.")
                 self.on_ping(dict(self.pings))
+            case {"event": "nodes", "nodes": list(names)}:
+                self.on_event(ev.NewNodes(tuple(str(name) for name in names)))
             case {"event": "stalled", "gap_s": gap}:
                 self.on_event(ev.Stalled(float(gap)))
             case {"event": "refused"}:

@@ -24,8 +24,10 @@ from dataclasses import replace
 from typing import assert_never
 
 from crmd.daemon import heartbeatd_files as files
+from crmd.daemon import heartbeatd_nodes as nodes
 from crmd.daemon import ipc
 from crmd.daemon.heartbeatd_clients import Clients, Connection, Request, cluster_uid
+from crmd.daemon.heartbeatd_flood import Flood
 from crmd.daemon.heartbeatd_frames import event_frame, snapshot
 from crmd.daemon.heartbeatd_halog import HaLog
 from crmd.daemon.heartbeatd_links import Links
@@ -62,8 +64,12 @@ def _load_average() -> str:
 class Daemon:
     """The shell around one node: selector, media, clients, log."""
 
-    def __init__(self, paths: Paths, node: Node, log: PlainLog) -> None:
+    def __init__(
+        self, paths: Paths, node: Node, log: PlainLog, configured: tuple[str, ...] = ()
+    ) -> None:
         self.paths, self.node, self.log = paths, node, log
+        self._configured = configured or node.config.nodes
+        """The node lines of ha.cf."""
         self.selector = selectors.DefaultSelector()
         self.links = self._make_links(node.config)
         self.writer = Writer()
@@ -75,6 +81,7 @@ class Daemon:
         self._load_at = 0.0
         self._due = 0.0
         """When the node needs its next Tick."""
+        self._flood = Flood(node.config.keepalive_s)
         self._wake_read, self._wake_write = socket.socketpair()
         self._signals: set[int] = set()
         trusted = {0, os.geteuid()} | ({uid} if (uid := cluster_uid()) is not None else set())
@@ -109,7 +116,11 @@ class Daemon:
         wake_at = min(self._due, self._remember_at, self._maintain_at)
         if self.stop_at is not None:
             wake_at = min(wake_at, self.stop_at)
-        ready = self.selector.select(max(0.0, wake_at - clock()))
+        now = clock()
+        if gather_s := self._flood.gather_s(self.node.dropped, now):
+            time.sleep(max(0.0, min(gather_s, wake_at - now)))
+            now = clock()
+        ready = self.selector.select(max(0.0, wake_at - now))
         for key, mask in ready:
             reaction: Callable[[int], None] = key.data
             reaction(mask)
@@ -161,11 +172,21 @@ class Daemon:
             is_own = event.node == self.node.me.name
             facts = {"node": event.node, "status": event.status}
             self.ha_log.line("info", "status.own" if is_own else "status", facts)
+        if isinstance(event, ev.NodesChanged):
+            self._keep_nodes(event)
         raw = isinstance(event, ev.RawMessage)
         frame = event_frame(event)
         if isinstance(event, PeerUp):
             frame["kind"] = self.node.peers[event.node].kind.value
         self.clients.broadcast(frame, only_named=isinstance(event, Delivered), raw=raw)
+
+    def _keep_nodes(self, event: ev.NodesChanged) -> None:
+        """Remember who belongs to the cluster, over a restart."""
+        uuids = {name: peer.uuid for name, peer in self.node.peers.items()}
+        uuids[self.node.me.name] = self.node.me.uuid
+        told = nodes.format_hostcache(self._configured, event.nodes, uuids)
+        self.writer.replace(self.paths.hostcache, told)
+        self.writer.replace(self.paths.delhostcache, nodes.format_delhostcache(event.deleted))
 
     def _narrate(self, level: str, name: str, facts: dict[str, object]) -> None:
         words = {"notice": "info", "warn": "warning"}
@@ -212,6 +233,8 @@ class Daemon:
                 self._feed(ev.Leave(), now)
             elif operation == "rejoin":
                 self._feed(ev.Rejoin(), now)
+            elif operation in ("addnode", "delnode"):
+                self._change_nodes(connection, request, operation == "addnode", now)
             elif operation == "raw":
                 pairs = tuple((str(name), str(value)) for name, value in request["fields"])
                 self._feed(ev.SubmitRaw(pairs), now)
@@ -219,6 +242,18 @@ class Daemon:
                 self._refuse(connection, request, f"operation {operation!r} is not known")
         except (KeyError, TypeError, ValueError, binascii.Error, QueueFull) as error:
             self._refuse(connection, request, str(error) or type(error).__name__)
+
+    def _change_nodes(
+        self, connection: Connection, request: Request, add: bool, now: float
+    ) -> None:
+        names = tuple(str(name).lower() for name in request["nodes"])
+        roster = self.node.roster
+        why = roster.refusal_to_add(names) if add else roster.refusal_to_delete(names)
+        if why is not None or not names:
+            self._refuse(connection, request, why or "no node is named")
+            return
+        self._feed(ev.ChangeNodes(names, add), now)
+        self.clients.send(connection, {"event": "changed", "nodes": list(roster.names())})
 
     def _register(self, connection: Connection, request: Request, now: float) -> None:
         name = _text(request, "client")
@@ -283,7 +318,9 @@ class Daemon:
             return
         for text in setup.warnings:
             self.log.warning("config.warning", text=text)
+        self._configured = setup.configured
         self.node.rekey(setup.ring)
+        self.node.use_haresources(setup.haresources)
         if setup.config != self.node.config:
             self._reconfigure(setup.config, now)
         self.log.info("reload.done")
@@ -298,6 +335,7 @@ class Daemon:
                 for line in str(error).splitlines():
                     self.log.error("reload.medium", problem=line)
             self.links.watch()
+        self._flood.keepalive_s = config.keepalive_s
         for output in self.node.reconfigure(config, now):
             if isinstance(output, ev.Tell):
                 self._tell(output.event)
@@ -372,8 +410,10 @@ def start(paths: Paths, node_name: str, log: PlainLog, *, resumed: bool = False)
     config = setup.config
     if resumed:
         config = replace(config, initdead_s=min(config.initdead_s, 2 * config.deadtime_s))
-    node = Node(identity, config, setup.ring, rng, clock(), floors)
-    daemon = Daemon(paths, node, log)
+    node = Node(
+        identity, config, setup.ring, rng, clock(), floors, {*setup.deleted}, setup.haresources
+    )
+    daemon = Daemon(paths, node, log, setup.configured)
     daemon.links.open()
     return daemon
 

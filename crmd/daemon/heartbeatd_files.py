@@ -17,6 +17,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from crmd.daemon import heartbeatd_nodes
 from crmd.daemon.paths import Paths
 from crmd.heartbeat.authkeys import (
     FileFacts,
@@ -51,6 +52,12 @@ class Setup:
     config: Config
     ring: Keyring
     warnings: tuple[str, ...]
+    configured: tuple[str, ...] = ()
+    """The node lines of ha.cf, before hb_addnode, hb_delnode and autojoin changed them."""
+    deleted: tuple[str, ...] = ()
+    """Nodes that hb_delnode removed."""
+    haresources: bytes | None = None
+    """Content of haresources, to be compared with the peers; None where a CIB rules."""
 
 
 def read_setup(paths: Paths, node: str, interfaces: set[str] | None, now: float) -> Setup:
@@ -79,9 +86,22 @@ def read_setup(paths: Paths, node: str, interfaces: set[str] | None, now: float)
     if refused or config is None or ring is None:
         raise StartRefused(refused)
     warnings += [f"{paths.authkeys}: warning: {text}" for text in weaknesses(ring)]
+    configured = config.nodes
+    known = heartbeatd_nodes.read_known(paths, warnings)
+    config, deleted = heartbeatd_nodes.with_known(config, known, str(paths.ha_cf), warnings)
     if config.auth_downgrade_s:
         ring = Keyring(ring.active, ring.keys, crc_until=now + config.auth_downgrade_s)
-    return Setup(name, config, ring, tuple(warnings))
+    haresources = _haresources(paths) if config.crm == "off" else None
+    return Setup(name, config, ring, tuple(warnings), configured, deleted, haresources)
+
+
+def _haresources(paths: Paths) -> bytes:
+    """The content of haresources; a file that is not there holds no groups."""
+    try:
+        with paths.haresources.open("rb") as file:
+            return file.read(MAX_FILE_BYTES)
+    except OSError:
+        return b""
 
 
 def _node_name(paths: Paths, given: str) -> str:

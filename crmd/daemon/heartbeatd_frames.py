@@ -36,6 +36,8 @@ def event_frame(event: ev.Upward) -> Frame:
             return {"event": "ping", "node": node, "alive": alive}
         case ev.RawMessage(origin, fields):
             return {"event": "raw", "origin": origin, "fields": [list(pair) for pair in fields]}
+        case ev.NodesChanged(nodes, deleted):
+            return {"event": "nodes", "nodes": list(nodes), "deleted": list(deleted)}
         case ev.Left():
             return {"event": "left"}
         case _:
@@ -59,6 +61,7 @@ def snapshot(node: Node, now: float) -> Frame:
             "silent_s": round(node.live.silent_s(peer.name, now), 3),
             "links": [{"name": n, "up": up} for n, up in node.live.links(peer.name)],
             "clients": sorted(peer.clients),
+            "differs": None if peer.differs is None else list(peer.differs),
         }
         for _, peer in sorted(node.peers.items())
     ]

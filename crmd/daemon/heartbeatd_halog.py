@@ -45,6 +45,19 @@ def classic_text(event: str, facts: Facts) -> str:
         case "beat.late":
             text = f"Late heartbeat: Node {peer}: interval {round(facts['interval_s'] * 1000)} ms"
             return text + (" (> deadtime)" if facts.get("beyond_deadtime") else "")
+        case "node.added":
+            return f"hb_add_one_node: Adding new node[{peer}] to configuration."
+        case "node.add-refused":
+            return f"hb_add_one_node: {facts['why']}"
+        case "node.delete-refused":
+            return f"deletion failed: {facts['why']}"
+        case "node.deleted":
+            return f"node {peer} is removed from the configuration."
+        case "config.differs":
+            parts = ", ".join(facts["parts"])
+            return f"Node {peer} runs with another configuration than this one: {parts}"
+        case "config.agrees":
+            return f"Node {peer} runs with the same configuration again."
         case "packet.replay":
             generation = facts["number"][0]
             return f"should_drop_message: attempted replay attack [{peer}]? [gen = {generation}]"

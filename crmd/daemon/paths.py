@@ -108,6 +108,16 @@ class Paths:
         return self.state / "hb_seen"
 
     @property
+    def hostcache(self) -> Path:
+        """Nodes that were added or joined while the cluster ran."""
+        return self.state / "hostcache"
+
+    @property
+    def delhostcache(self) -> Path:
+        """Nodes that were deleted while the cluster ran."""
+        return self.state / "delhostcache"
+
+    @property
     def heartbeat_socket(self) -> Path:
         return self.run / "heartbeat.sock"
 

@@ -88,6 +88,8 @@ class LegacyMachine:
                 return self._stalled(gap_s, now)
             case ev.NewGroups(groups):
                 s.groups = groups
+            case ev.NewNodes(nodes):
+                s.use_nodes(nodes)
             case ev.Shutdown():
                 s.is_leaving = True
             case ev.HandOver():

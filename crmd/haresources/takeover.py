@@ -103,6 +103,8 @@ class TakeOverMachine:
             case ev.NewGroups(groups):
                 s.groups = groups
                 return [Say("info", f"haresources was read again: {len(groups)} groups")]
+            case ev.NewNodes(nodes):
+                s.use_nodes(nodes)
             case ev.Shutdown():
                 s.is_leaving = True
             case ev.HandOver():

@@ -122,6 +122,13 @@ class NewGroups:
 
 
 @dataclass(frozen=True, slots=True)
+class NewNodes:
+    """Nodes were added or deleted while the cluster runs: all that belong to it now."""
+
+    nodes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Shutdown:
     """Release everything, then end."""
 
@@ -148,6 +155,7 @@ Event = (
     | TakeOver
     | Stalled
     | NewGroups
+    | NewNodes
     | Shutdown
     | HandOver
     | Tick

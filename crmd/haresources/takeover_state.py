@@ -6,7 +6,7 @@ Source: heartbeat-v1.md section 8.  No decision is made here (takeover.py and it
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from crmd.haresources.claims import Claim, Group
 from crmd.haresources.deaths import Deaths
@@ -90,6 +90,15 @@ class State:
         for name in self.policy.nodes:
             if name != self.me:
                 self.peers[name] = Peer(name)
+
+    def use_nodes(self, nodes: tuple[str, ...]) -> None:
+        """Nodes were added or deleted; a deleted one is dead, and its groups are taken already."""
+        self.policy = replace(self.policy, nodes=nodes)
+        for name in sorted({*self.peers} - {*nodes}):
+            del self.peers[name]
+        for name in nodes:
+            if name != self.me:
+                self.peer(name)
 
     # --- questions ------------------------------------------------------------------------------
 

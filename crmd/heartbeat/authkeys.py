@@ -38,6 +38,8 @@ class Key:
     number: int
     method: Method
     secret: bytes = field(default=b"", repr=False)
+    digest_length: int = field(init=False, repr=False, compare=False)
+    """Hex digits of a digest; 0: they vary (crc)."""
     _digest: Callable[[bytes], bytes] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -45,6 +47,7 @@ class Key:
         if self.method is not Method.CRC:
             made = digests.keyed(self.method.value, self.secret)
         object.__setattr__(self, "_digest", made)
+        object.__setattr__(self, "digest_length", 0 if made is digests.crc else len(made(b"")))
 
     def digest(self, data: bytes) -> bytes:
         """Hex digest of `data`, as it stands in a packet (crc without leading zeros)."""
@@ -72,6 +75,8 @@ class Keyring:
         if key.method is Method.CRC and self.active.method is not Method.CRC:
             if now >= self.crc_until:
                 return "downgrade"
+        if len(digest) != key.digest_length != 0:
+            return "bad-digest"  # of another method, or cut: no need to compute ours
         if not digests.same(key.digest(data), digest):
             return "bad-digest"
         return None

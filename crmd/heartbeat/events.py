@@ -64,6 +64,14 @@ class Rejoin:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeNodes:
+    """Somebody adds nodes (or deletes them) while the cluster runs: hb_addnode, hb_delnode."""
+
+    names: tuple[str, ...]
+    add: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PingAnswered:
     """An address of the ping node `node` echoed `data`."""
 
@@ -71,7 +79,8 @@ class PingAnswered:
     data: bytes
 
 
-Input = Received | Tick | Submit | SubmitRaw | ClientChange | Leave | Rejoin | PingAnswered
+Command = Tick | Submit | SubmitRaw | ClientChange | ChangeNodes | Leave | Rejoin | PingAnswered
+Input = Received | Command
 
 # --- out ----------------------------------------------------------------------------------------
 
@@ -133,6 +142,14 @@ class RawMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class NodesChanged:
+    """Who belongs to the cluster was changed while it runs."""
+
+    nodes: tuple[str, ...]
+    deleted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Left:
     """All peers know that we are leaving, or had a dead time to learn it."""
 
@@ -147,6 +164,7 @@ Upward = (
     | StatusChanged
     | PingChanged
     | RawMessage
+    | NodesChanged
     | Left
 )
 

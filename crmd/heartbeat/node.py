@@ -13,22 +13,24 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import assert_never
 
 from crmd.heartbeat import events as ev
 from crmd.heartbeat.authkeys import Keyring
+from crmd.heartbeat.compare import FIELD, differing, fingerprints, read_text
 from crmd.heartbeat.control import Control
-from crmd.heartbeat.delivery import Arrival, Inbox, Outbox
+from crmd.heartbeat.delivery import Arrival, Outbox
 from crmd.heartbeat.events import Note, Output, Remember, Tell
 from crmd.heartbeat.liveness import Change, LateBeat, Liveness, PeerAlive, PeerDead
 from crmd.heartbeat.media import Serial
 from crmd.heartbeat.members import NOT_FOR_CLIENTS, Members
-from crmd.heartbeat.message import STRING, Message, PacketError, decode, make_field, message
+from crmd.heartbeat.message import STRING, Message, PacketError, decode, make_field
 from crmd.heartbeat.node_list import NodeList
-from crmd.heartbeat.peer import Kind, Peer, echo_of, read_membership
+from crmd.heartbeat.peer import Kind, Peer, read_membership
 from crmd.heartbeat.pings import PingNodes
+from crmd.heartbeat.pulse import Pulse
+from crmd.heartbeat.roster import MAX_NODES, Roster
 from crmd.heartbeat.seldom import Seldom
 from crmd.heartbeat.sender import Identity, QueueFull, Sender
 from crmd.heartbeat.settings import Config
@@ -37,7 +39,6 @@ from crmd.messaging import Delivered, LinkChanged, Stalled
 __all__ = ["Identity", "Node", "QueueFull"]
 
 CLOCK_APART_S = 60.0
-MAX_NODES = 100
 
 
 def _serial_links(config: Config) -> frozenset[str]:
@@ -55,25 +56,26 @@ class Node:
     started: float
     floors: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Replay memory of former runs: node -> newest (generation, seq)."""
-    status: str = "init"
+    deleted: set[str] = field(default_factory=set)
+    """Nodes deleted in former runs."""
+    haresources: bytes | None = None
+    """Content of the file, to be compared with the peers; None where a CIB rules."""
     peers: dict[str, Peer] = field(default_factory=dict)
     counters: Counter[str] = field(default_factory=Counter)
-    clients: set[str] = field(default_factory=set)
     live: Liveness = field(init=False)
     sender: Sender = field(init=False)
     members: Members = field(init=False)
     control: Control = field(init=False)
     pings: PingNodes = field(init=False)
+    pulse: Pulse = field(init=False)
     node_list: NodeList = field(init=False)
+    roster: Roster = field(init=False)
     serial_links: frozenset[str] = field(init=False)
     seldom: Seldom = field(default_factory=Seldom)
-    _next_beat: float = field(init=False)
+    dropped: int = 0
+    """Packets that were not believed, since the start."""
     _last_step: float = field(init=False)
-    _beat_soon: bool = False
     _init_over: bool = False
-    _leaving_seq: int | None = None
-    _leave_until: float = 0.0
-    _left_told: bool = False
 
     def __post_init__(self) -> None:
         cfg = self.config
@@ -83,12 +85,17 @@ class Node:
         self.members = Members(self.me, self.live, outbox, self.counters)
         self.control = Control(self.sender, self.members, self.counters)
         self.pings = PingNodes(self.sender, self.live, self.counters)
-        self.node_list = NodeList(self.sender, self.live, self.peers)
+        self.node_list = NodeList(self.sender, self.live, self.peers, self.deleted)
         self.serial_links = _serial_links(cfg)
-        self._next_beat = self._last_step = self.started
+        self.pulse = Pulse(self.sender, self.live, self.peers, self.started)
+        self._last_step = self.started
+        self.roster = Roster(
+            self.sender, self.live, self.members, self.peers, self.rng, self.floors, self.deleted
+        )
         for name in cfg.nodes:
             if name != self.me.name:
-                self._add_peer(name)
+                self.roster.expect(name)
+        self._compare_all()
         for name in cfg.ping_nodes:
             self.live.add(name, cfg.deadping_s)
 
@@ -99,10 +106,27 @@ class Node:
 
         Submit may raise QueueFull or stream.PayloadTooLong; nothing is sent then.
         """
-        out = self._look_for_stall(now)
+        if isinstance(event, ev.Received):
+            try:
+                msg = decode(event.data, self.ring, now)
+            except PacketError as error:
+                # The whole price of a forged packet: nothing else is looked at for its sake.
+                return self._dropped(event, error.reason, now)
+            out = self._look_for_stall(now)
+            self._believed(event, msg, now, out)
+        else:
+            out = self._look_for_stall(now)
+            self._take(event, now, out)
+        if self.status == "up":
+            self._look_whether_begun(now, out)
+        if self.pulse.soon:
+            self.pulse.beat(out, now)
+        self.sender.flush(out, now)
+        self.pulse.look_whether_left(out, now)
+        return out
+
+    def _take(self, event: ev.Command, now: float, out: list[Output]) -> None:
         match event:
-            case ev.Received(link, data):
-                self._packet(link, data, now, out)
             case ev.Tick(wall, load):
                 self.sender.wall = (wall, now)
                 self.sender.load = load or self.sender.load
@@ -113,31 +137,22 @@ class Node:
                 made = [make_field(name, value) for name, value in fields]
                 self.sender.number(made, out, now)
             case ev.ClientChange(client, online):
-                self._client(client, online, out, now)
+                self.pulse.client(client, online, out, now)
+            case ev.ChangeNodes():
+                self.sender.number(self.roster.request(event).fields, out, now)
+                self._change_nodes(event, now, out)
             case ev.Leave():
-                if self._leaving_seq is None:
-                    self._leaving_seq, self._left_told = self.sender.outbox.newest + 1, False
-                    self._leave_until = now + self.config.deadtime_s
-                    self._beat(out, now)
+                self.pulse.leave(out, now)
             case ev.Rejoin():
-                if self._leaving_seq is not None:
-                    self._leaving_seq = None
-                    self._beat(out, now)
+                self.pulse.rejoin(out, now)
             case ev.PingAnswered(node, data):
                 self._changes(self.pings.answer(node, data, now), now, out)
             case _:
                 assert_never(event)
-        if self.status == "up":
-            self._look_whether_begun(now, out)
-        if self._beat_soon:
-            self._beat(out, now)
-        self.sender.flush(out, now)
-        self._look_whether_left(out, now)
-        return out
 
     def deadline(self) -> float:
         """Absolute time of the next Tick that is needed; there always is a next beat."""
-        times = [self._next_beat]
+        times = [self.pulse.deadline()]
         if (death := self.live.deadline()) is not None:
             times.append(death)
         for peer in self.peers.values():
@@ -147,8 +162,6 @@ class Node:
             times.append(self.node_list.ask_at)
         if not self._init_over:
             times.append(self.started + self.config.initdead_s)
-        if self._leaving_seq is not None and not self._left_told:
-            times.append(self._leave_until)
         return min(times)
 
     @property
@@ -158,20 +171,26 @@ class Node:
 
     @property
     def is_leaving(self) -> bool:
-        return self._leaving_seq is not None
+        return self.pulse.is_leaving
+
+    @property
+    def status(self) -> str:
+        """Our status word: init, up, active."""
+        return self.pulse.status
+
+    @property
+    def clients(self) -> set[str]:
+        """Names of the clients of this node."""
+        return self.pulse.clients
 
     def memory(self) -> dict[str, tuple[int, int]]:
         """Newest (generation, seq) of every peer, to be saved; never rounded up."""
-        known = dict(self.floors)
-        for peer in self.peers.values():
-            if peer.inbox.generation is not None:
-                heard = (peer.inbox.generation, peer.inbox.newest)
-                known[peer.name] = max(known.get(peer.name, (0, 0)), heard)
-        return known
+        return self.roster.memory()
 
     def rekey(self, ring: Keyring) -> None:
         """Sign and verify with the keys of a re-read authkeys."""
         self.ring = self.sender.ring = ring
+        self._compare_all()
 
     def reconfigure(self, config: Config, now: float) -> list[Output]:
         """Go on with a re-read ha.cf, in the same generation.
@@ -182,21 +201,24 @@ class Node:
         self.config = self.sender.config = config
         self.serial_links = _serial_links(config)
         self.live.dead_after_s, self.live.warn_after_s = config.deadtime_s, config.warntime_s
-        wanted = {*config.nodes} - {self.me.name}
-        if config.autojoin == "none":
-            for name in sorted(set(self.peers) - wanted):
-                self.members.down(self.peers.pop(name), out, "left")
-                self.live.remove(name)
-        for name in sorted(wanted - set(self.peers)):
-            self._add_peer(name)
-            self.live.expect_from(name, now)
-        pings = set(config.ping_nodes)
-        for name in sorted(set(self.live.peers) - set(self.peers) - pings):
-            self.live.remove(name)
-        for name in config.ping_nodes:
-            self.live.add(name, config.deadping_s)
-        self._next_beat = now  # peers learn the new dead time at once
+        self.roster.follow(config, now, out)
+        self._compare_all()
+        self.pulse.next_at = now  # peers learn the new dead time at once
         return out
+
+    def use_haresources(self, data: bytes | None) -> None:
+        """Compare haresources of this content with the peers; None: a CIB rules here."""
+        self.haresources = data
+        self._compare_all()
+
+    def _compare_all(self) -> None:
+        self.sender.prints = fingerprints(self.config, self.ring, self.haresources)
+
+    def _change_nodes(self, change: ev.ChangeNodes, now: float, out: list[Output]) -> None:
+        config = self.roster.changed(change, out)
+        if config is not None:
+            out += self.reconfigure(config, now)
+            self.roster.tell(out)
 
     # --- time -----------------------------------------------------------------------------------
 
@@ -209,37 +231,17 @@ class Node:
         return [note, Tell(Stalled(gap))] if gap > self.config.deadtime_s else [note]
 
     def _tick(self, now: float, out: list[Output]) -> None:
-        if now >= self._next_beat:
-            self._scheduled_beat(now, out)
+        if self.pulse.scheduled(out, now):
+            self.pings.requests(out, now)
         self._changes(self.live.tick(now), now, out)
         if not self._init_over and now >= self.started + self.config.initdead_s:
             self._init_over = True
             for name in sorted(self.peers):
-                self.members.never_came(self.peers[name], out, now - self.started)
+                if self.live.state(name) is not None:  # None: added lately, it has its own time
+                    self.members.never_came(self.peers[name], out, now - self.started)
         for name in sorted(self.peers):
             if self.live.is_alive(name):
                 self.control.ask_for_missing(self.peers[name], now, out)
-
-    def _scheduled_beat(self, now: float, out: list[Output]) -> None:
-        self._beat(out, now)
-        if self.status == "init":
-            self._set_status("up", out, now)
-        step = self.config.keepalive_s
-        self._next_beat += step
-        if self._next_beat <= now:
-            self._next_beat = now + step
-        self.pings.requests(out, now)
-
-    def _set_status(self, word: str, out: list[Output], now: float) -> None:
-        self.status = word
-        out.append(Tell(ev.StatusChanged(self.me.name, word)))
-        self._beat(out, now)
-
-    def _beat(self, out: list[Output], now: float) -> None:
-        self._beat_soon = False
-        heard = [self.peers[n] for n in sorted(self.peers) if self.live.is_alive(n)]
-        echoes = [echo_of(p) for p in heard if p.kind is Kind.PACEKEEPER]
-        self.sender.beat(self.status, echoes, sorted(self.clients), self.is_leaving, out, now)
 
     def _look_whether_begun(self, now: float, out: list[Output]) -> None:
         waits = self.config.autojoin != "none" and not self._init_over
@@ -247,7 +249,7 @@ class Node:
             return
         ask_at = self.node_list.ask_at
         if (ask_at is None or now >= ask_at) and not self.node_list.ask(out, now):
-            self._set_status("active", out, now)
+            self.pulse.become("active", out, now)
 
     # --- the application ------------------------------------------------------------------------
 
@@ -261,39 +263,21 @@ class Node:
             return
         self.sender.submit(topic, payload, to)
 
-    def _client(self, client: str, online: bool, out: list[Output], now: float) -> None:
-        if (client in self.clients) == online:
-            return
-        (self.clients.add if online else self.clients.discard)(client)
-        state = "join" if online else "leave"
-        fields = message("hbapi-clstat", from_id=client, st=state).fields
-        self.sender.number(fields, out, now)
-        self._beat(out, now)
-
-    def _look_whether_left(self, out: list[Output], now: float) -> None:
-        if self._leaving_seq is None or self._left_told:
-            return
-        waiting = [
-            p
-            for p in self.peers.values()
-            if p.is_member
-            and p.kind is Kind.PACEKEEPER
-            and self.sender.outbox.acked.get(p.name, 0) < self._leaving_seq
-        ]
-        if (not waiting and self.sender.is_idle) or now >= self._leave_until:
-            self._left_told = True
-            out.append(Tell(ev.Left()))
-
     # --- packets --------------------------------------------------------------------------------
 
-    def _packet(self, link: str, data: bytes, now: float, out: list[Output]) -> None:
+    def _believed(self, event: ev.Received, msg: Message, now: float, out: list[Output]) -> None:
         try:
-            self._message(link, decode(data, self.ring, now), now, out)
+            self._message(event.link, msg, now, out)
         except PacketError as error:
-            self.counters[f"dropped-{error.reason}"] += 1
-            if self.config.log_badpack and self.seldom.may_say(f"bad {error.reason}", now):
-                facts = {"link": link, "reason": error.reason, "bytes": len(data)}
-                out.append(Note("warn", "packet.dropped", facts))
+            out += self._dropped(event, error.reason, now)
+
+    def _dropped(self, event: ev.Received, reason: str, now: float) -> list[Output]:
+        self.dropped += 1
+        self.counters["dropped-" + reason] += 1
+        if self.config.log_badpack and self.seldom.may_say("bad " + reason, now):
+            facts = {"link": event.link, "reason": reason, "bytes": len(event.data)}
+            return [Note("warn", "packet.dropped", facts)]
+        return []
 
     def _message(self, link: str, msg: Message, now: float, out: list[Output]) -> None:
         name = (msg.text("src") or "").lower()
@@ -333,23 +317,13 @@ class Node:
             out.append(Note("error", "node.name-used-twice", facts))
 
     def _stranger(self, name: str, msg: Message, now: float, out: list[Output]) -> Peer | None:
-        if self.config.autojoin != "none" and msg.type == "status" and 0 < len(name) <= 99:
-            if len(self.peers) < MAX_NODES and name not in self.config.ping_nodes:
-                out.append(Note("notice", "node.joined", {"node": name}))
-                return self._add_peer(name)
+        if self.config.autojoin != "none" and msg.type == "status":
+            if (peer := self.roster.join(name, out)) is not None:
+                return peer
         self.counters["stranger"] += 1
         if self.seldom.may_say(f"stranger {name[:99]}", now):
             out.append(Note("warn", "packet.from-stranger", {"node": name[:99]}))
         return None
-
-    def _add_peer(self, name: str) -> Peer:
-        most = self.config.max_rexmit_delay_s
-        low = 0.05 if most >= 0.1 else 0.0
-        wait: Callable[[], float] = lambda: self.rng.uniform(low, most)  # noqa: E731
-        inbox = Inbox(self.rng.randrange(10), wait, most, self.floors.get(name, (0, 0)))
-        peer = self.peers[name] = Peer(name, inbox)
-        self.live.add(name)
-        return peer
 
     def _numbered(
         self,
@@ -409,7 +383,7 @@ class Node:
         else:
             self.members.down(peer, out, "broken", silent)
         peer.begin_tracking(number[1])
-        self._beat_soon = True
+        self.pulse.soon = True
 
     def _break(self, peer: Peer, why: str, out: list[Output]) -> None:
         """Something of `peer` is lost for good: what it sends from here on counts."""
@@ -417,7 +391,7 @@ class Node:
         self.members.down(peer, out, "broken")
         peer.inbox.missing.clear()
         peer.begin_tracking(peer.inbox.newest + 1)
-        self._beat_soon = True
+        self.pulse.soon = True
 
     def _refused(self, peer: Peer, seq: int, now: float, out: list[Output]) -> None:
         """A number we waited for no longer exists."""
@@ -441,8 +415,9 @@ class Node:
                 peer.begin_tracking(seq)
         self._changes(changes, now, out)
         if own_kind is not None and peer.nonce != own_kind.nonce:
-            peer.nonce, self._beat_soon = own_kind.nonce, True
+            peer.nonce, self.pulse.soon = own_kind.nonce, True
         peer.boot = own_kind.boot if own_kind is not None else ""
+        self._compare(peer, msg, out)
         word = msg.text("st") or ""
         if word != peer.status:
             peer.status = word
@@ -452,6 +427,16 @@ class Node:
             if self.seldom.may_say(f"clock {peer.name}", now):
                 facts: dict[str, object] = {"node": peer.name, "apart_s": round(here - sent)}
                 out.append(Note("warn", "clock.differs", facts))
+
+    def _compare(self, peer: Peer, msg: Message, out: list[Output]) -> None:
+        """Say when the files of `peer` begin or cease to differ from ours."""
+        text = msg.text(FIELD)
+        differ = None if text is None else differing(self.sender.prints, read_text(text))
+        if differ is not None and differ != peer.differs and (differ or peer.differs):
+            facts: dict[str, object] = {"node": peer.name, "parts": list(differ or ())}
+            name = "config.differs" if differ else "config.agrees"
+            out.append(Note("warn" if differ else "notice", name, facts))
+        peer.differs = differ
 
     def _in_order(self, peer: Peer, messages: list[Message], now: float, out: list[Output]) -> None:
         for msg in messages:
@@ -471,10 +456,12 @@ class Node:
             self.node_list.answer(peer, out, now)
         elif msg.type == "repnodes":
             for name in self.node_list.learn(peer, msg, out):
-                if len(self.peers) < MAX_NODES:
-                    self._add_peer(name)
+                self.roster.join(name, out)
             if self.status == "up":
-                self._set_status("active", out, now)
+                self.pulse.become("active", out, now)
+        elif msg.type in ("addnode", "delnode"):
+            names = tuple((msg.text("nodelist") or "").lower().split()[:MAX_NODES])
+            self._change_nodes(ev.ChangeNodes(names, msg.type == "addnode"), now, out)
         elif msg.type not in NOT_FOR_CLIENTS:
             texts = [(f.name, msg.text(f.name) or "") for f in msg.fields if f.kind == STRING]
             out.append(Tell(ev.RawMessage(peer.name, tuple(texts))))
@@ -495,10 +482,12 @@ class Node:
                 case PeerAlive(name) | PeerDead(name) if name not in self.peers:
                     out.append(Tell(ev.PingChanged(name, isinstance(change, PeerAlive))))
                 case PeerAlive():
-                    self._beat_soon = True
+                    self.pulse.soon = True
                 case PeerDead(name, silent_s, _):
                     self.peers[name].status = "dead"
                     self.members.down(self.peers[name], out, "silent", silent_s)
-                    self._beat_soon = True
+                    if self._init_over:
+                        self.members.never_came(self.peers[name], out, silent_s)
+                    self.pulse.soon = True
                 case _:
                     assert_never(change)

@@ -27,6 +27,8 @@ class NodeList:
     sender: Sender
     live: Liveness
     peers: Mapping[str, Peer]
+    deleted: set[str]
+    """Shared with the roster."""
     ask_at: float | None = None
     """When to ask next; None: not asking."""
     tries: int = 0
@@ -45,8 +47,8 @@ class NodeList:
 
     def answer(self, peer: Peer, out: list[Output], now: float) -> None:
         """Tell `peer`, who asks, all nodes we know."""
-        names = " ".join(self._known())
-        reply = message("repnodes", dest=peer.name, nodelist=names + " ", delnodelist=" ")
+        names, gone = " ".join(self._known()), " ".join(sorted(self.deleted))
+        reply = message("repnodes", dest=peer.name, nodelist=f"{names} ", delnodelist=f"{gone} ")
         self.sender.number(reply.fields, out, now)
 
     def learn(self, peer: Peer, reply: Message, out: list[Output]) -> list[str]:

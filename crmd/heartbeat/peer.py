@@ -76,6 +76,8 @@ class Peer:
     """How often we began to track it, which we echo."""
     echoed: str | None = None
     """What it echoed of us when it became a member."""
+    differs: tuple[str, ...] | None = None
+    """Parts of its configuration that are not like ours (compare.py); None: it does not tell."""
     has_left: bool = False
     is_member: bool = False
     was_told: bool = False

@@ -11,7 +11,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from crmd.heartbeat import stream
+from crmd.heartbeat import compare, stream
 from crmd.heartbeat.authkeys import Keyring
 from crmd.heartbeat.delivery import WINDOW, Outbox
 from crmd.heartbeat.events import Output, Send
@@ -53,6 +53,8 @@ class Sender:
     wall: tuple[float, float] = (0.0, 0.0)
     """(second since the epoch, monotonic second) of the same moment."""
     load: str = "0.00 0.00 0.00 1/1 1"
+    prints: dict[str, str] = field(default_factory=dict)
+    """Digests of our configuration, for the peers to compare (compare.py)."""
     queued_bytes: int = 0
     _queue: deque[tuple[Message, int]] = field(default_factory=deque)
     _payloads: int = 0
@@ -160,6 +162,8 @@ class Sender:
             text = " ".join(words)
             if text:
                 fields.append(make_field(name, text))
+        if self.prints:
+            fields.append(make_field(compare.FIELD, compare.as_text(self.prints)))
         if is_leaving:
             fields.append(make_field("pkleft", "1"))
         return self.number(fields, out, now)

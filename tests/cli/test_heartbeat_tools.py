@@ -1,4 +1,4 @@
-"""cl_status, hb_standby and hb_takeover on a scripted node: texts and statuses of the original."""
+"""cl_status, hb_standby, hb_addnode and the like on a scripted node: the original's words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ import threading
 
 import pytest
 
-from cli import cl_status, hb_standby, hb_takeover, heartbeat, pacekeeper_heartbeat
+from cli import (
+    cl_status,
+    hb_addnode,
+    hb_delnode,
+    hb_standby,
+    hb_takeover,
+    heartbeat,
+    pacekeeper_heartbeat,
+)
 from crmd.daemon import ipc
 from crmd.daemon.paths import Paths
 
@@ -70,6 +78,12 @@ class Node:
             return  # the tool has ended
 
     def _heartbeat(self, message):
+        if message["op"] in ("addnode", "delnode"):
+            self.asked.append(message)
+            if "alice" in message["nodes"]:
+                why = "node alice is not dead"
+                return {"event": "refused", "op": message["op"], "reason": why}
+            return {"event": "changed", "nodes": ["alice", "bob", *message["nodes"]]}
         value = PARAMETERS.get(message.get("name"))
         return {"event": "parameter", "name": message.get("name"), "value": value}
 
@@ -220,3 +234,21 @@ def test_a_running_node_is_known_by_the_lock_on_its_pid_file(tmp_path):
     assert code == 0 and out.startswith(f"heartbeat OK [pid {os.getpid()} et al] is running on ")
     os.close(held)
     assert call(heartbeat, tmp_path, "-s") == (1, "heartbeat is stopped. No process\n", "")
+
+
+@pytest.mark.parametrize("module", [hb_addnode, hb_delnode])
+def test_the_node_tools_print_the_usage_of_the_original_and_ask_for_what_was_typed(node, module):
+    usage = f"usage: {module.TOOL} <node> <node> ...\n"
+    assert call(module, node.paths.root) == (1, usage, "")
+    code, out, _ = call(module, node.paths.root, "--help")
+    assert code == 1 and out.startswith(usage)
+    op = module.TOOL.removeprefix("hb_")
+    assert call(module, node.paths.root, "carol", "dave") == (0, "", "")
+    assert node.asked == [{"op": op, "nodes": ["carol", "dave"]}]
+
+
+def test_a_refused_change_of_nodes_says_why(node, tmp_path_factory):
+    told = "hb_delnode: node alice is not dead; nothing is changed\n"
+    assert call(hb_delnode, node.paths.root, "alice") == (1, "", told)
+    code, out, err = call(hb_addnode, tmp_path_factory.mktemp("empty"), "carol")
+    assert (code, out) == (1, "") and "Heartbeat does not run on this machine" in err

@@ -159,7 +159,7 @@ def _live(cluster: Cluster, count: int, seed: int, rate: float) -> int:
         for number in range(count):
             with contextlib.suppress(OSError):  # a mutant longer than a datagram may be
                 sock.sendto(packets[number % len(packets)], ("239.255.7.1", port))
-            if rate and number % 100 == 0:
+            if rate and number % 5 == 0:
                 time.sleep(max(0.0, begin + number / rate - time.monotonic()))
         took = time.monotonic() - begin
         time.sleep(2)
