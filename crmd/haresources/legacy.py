@@ -28,7 +28,12 @@ class LegacyMachine:
 
     def __init__(self, me: str, groups: tuple[Group, ...], policy: ev.Policy) -> None:
         self.state = State(me, groups, policy)
-        self._asked: set[str] = set()
+        self._asked: dict[str, set[str]] = {}
+        """Own key that we asked for -> living nodes that have not answered."""
+        self._inquired: dict[str, set[str]] = {}
+        """Key of a dead node -> living nodes that have not said whether they hold it."""
+        self._left_to: dict[str, str] = {}
+        """Dead node -> who was to take its groups."""
         """Own groups we asked for and have no answer about."""
         self._early: list[ev.Said] = []
         """Requests from before the begin, when we did not know yet what runs here."""
@@ -113,7 +118,9 @@ class LegacyMachine:
             again = takes([key for key in kept if key not in foreign])
             out += s.work.add(Work(Purpose.RETRY, again))
         for name, alive, _ in sorted(event.peers):
-            if alive is False:
+            if alive is False and s.living and not s.is_pair:
+                out += self._inquire(s.peer(name))
+            elif alive is False:
                 out += self._gone(s.peer(name), "silent", now)
         if s.living:
             out += self._ask(now)
@@ -128,10 +135,44 @@ class LegacyMachine:
         """Ask the others for our own groups that do not run here."""
         s = self.state
         missing = [key for key in s.keys(Claim.LOCAL) if key not in s.work.active]
-        self._asked = set(missing)
+        living = {peer.name for peer in s.living if not peer.gave_up}
+        self._asked = {key: set(living) for key in missing}
         if missing:
             s.timers["ask"] = now + ASK_AGAIN_S
         return [Send((("t", "ip-request"), ("ipaddr", key))) for key in missing]
+
+    def _inquire(self, dead: Peer) -> list[Effect]:
+        """Of three nodes one was dead when we began: has another one its groups already?
+
+        The question is ours alone (`pkquery`): a real Heartbeat takes, and is not asked.
+        """
+        s = self.state
+        dead.was_taken = True
+        if s.taker(dead.name) != s.me:
+            self._left_to[dead.name] = s.taker(dead.name)
+            return []
+        keys = [g.key for g in s.groups if g.home == dead.name and g.key not in s.work.active]
+        for key in keys:
+            self._inquired[key] = {peer.name for peer in s.living if not peer.gave_up}
+        query = ("pkquery", "1")
+        return [Send((("t", "ip-request"), ("ipaddr", key), query)) for key in keys]
+
+    def _told(self, peer: Peer, key: str, holds: bool) -> list[Effect]:
+        waited = self._inquired[key]
+        waited.discard(peer.name)
+        if not holds and waited & {p.name for p in self.state.living}:
+            return []
+        del self._inquired[key]
+        home = next((g.home for g in self.state.groups if g.key == key), "")
+        if not holds and home:
+            self.state.timers[f"unheld {home}"] = 0.0  # now: fenced first, then taken
+        return []
+
+    def _nobody_has(self, dead: Peer, now: float) -> list[Effect]:
+        if dead.alive is not False:
+            return []
+        dead.was_taken = False
+        return self._gone(dead, "silent", now)
 
     def _own(self) -> list[Effect]:
         s = self.state
@@ -145,6 +186,10 @@ class LegacyMachine:
     def _said(self, peer: Peer, said: ev.Said) -> list[Effect]:
         s, key = self.state, said.get("ipaddr") or ""
         match said.type:
+            case "ip-request" if said.get("pkquery") is not None:
+                return [_answer(peer.name, key, "yes" if key in s.work.held else "no")]
+            case "ip-request-resp" if key in self._inquired:
+                return self._told(peer, key, said.get("weown") == "yes")
             case "ip-request":
                 s.work.withdraw(key)
                 if key in s.work.active:
@@ -152,7 +197,11 @@ class LegacyMachine:
                     return [*s.work.add(Work(Purpose.ANSWER, gives(keys), node=peer.name))]
                 return [_answer(peer.name, key, "no")]
             case "ip-request-resp" if key in self._asked and said.get("ok") == "OK":
-                self._asked.discard(key)
+                waited = self._asked[key]
+                waited.discard(peer.name)
+                if said.get("weown") == "no" and waited & {p.name for p in s.living}:
+                    return []  # another living node may hold it, and says so when it is released
+                del self._asked[key]
                 return [*s.work.add(Work(Purpose.OWN, takes([key])))]
             case "ask_resources" | "hb_takeover":
                 return [Say("ERROR", NO_STANDBY)]
@@ -175,6 +224,7 @@ class LegacyMachine:
         peer.alive, peer.generation = True, generation
         healed = was_alive is False and known in (0, generation) and not peer.gave_up
         peer.gave_up = peer.was_taken = False
+        self._left_to.pop(peer.name, None)
         s.deaths.forget(peer.name)
         if not healed:
             if was_alive is False:
@@ -203,9 +253,13 @@ class LegacyMachine:
         out: list[Effect] = []
         if not [other for other in s.living if other is not peer]:
             out += self._own()
-        if not s.am_taker(peer.name):
+        if (taker := s.taker(peer.name)) != s.me:
+            self._left_to[peer.name] = taker
             return [*out, Say("info", f"Resources of {peer.name} are left to another node.")]
-        keys = [group.key for group in s.groups if group.home == peer.name]
+        # what it took, or was to take, from nodes that are dead still is free as well
+        homes = {peer.name}
+        homes |= {n for n, t in self._left_to.items() if t == peer.name and not s.peer(n).alive}
+        keys = [g.key for g in s.groups if g.home in homes and g.key not in s.work.active]
         out.append(Say("info", f"Resources being acquired from {peer.name}."))
         return [*out, *s.work.add(Work(Purpose.MACH_DOWN, takes(keys), node=peer.name))]
 
@@ -263,6 +317,9 @@ class LegacyMachine:
             out += self._take_over(s.peer(node))
         for name in sorted(n for n, at in s.timers.items() if now >= at and n != "ask"):
             del s.timers[name]
+            if name.startswith("unheld "):
+                out += self._nobody_has(s.peer(name.removeprefix("unheld ")), now)
+                continue
             out += self._never_asked(s.peer(name.removeprefix("unasked ")))
         if (at := s.timers.get("ask")) is not None and now >= at:
             del s.timers["ask"]

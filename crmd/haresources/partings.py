@@ -6,7 +6,7 @@ Source: heartbeat-v1.md sections 8 (rule 7) and 10, reliability.md section 6.10.
 
 from __future__ import annotations
 
-from crmd.haresources import moves
+from crmd.haresources import moves, several
 from crmd.haresources.claims import Claim
 from crmd.haresources.takeover_events import Effect, Say
 from crmd.haresources.takeover_state import Peer, Phase, State
@@ -86,23 +86,46 @@ def take_over(s: State, peer: Peer) -> list[Effect]:
         return []
     peer.claim, peer.is_stable, peer.was_taken = Claim.NONE, True, True
     others = [p for p in s.living if p is not peer]
+    if not s.is_pair and s.phase is not Phase.STABLE and others:
+        return []  # who holds what is not known yet: what is free is taken after the transition
     if not s.am_taker(peer.name):
-        return [Say("info", f"Resources of {peer.name} are left to another node.")]
+        said = Say("info", f"Resources of {peer.name} are left to another node.")
+        return [said, *_own_of_several(s)]
     out: list[Effect] = [Say("info", f"Resources being acquired from {peer.name}.")]
     if s.phase in (Phase.STARTING, Phase.RECEIVED) and not others:
         s.phase = Phase.STABLE
         s.timers.pop("transition", None)
     had_own = Claim.LOCAL in s.i_hold
+    if not s.is_pair:
+        return out + _take_of_several(s, peer)
     s.i_hold |= Claim.FOREIGN
     s.needs_failback = s.policy.auto_failback == "on"
     if had_own:
         out.append(s.resource(stable=True, info="req_our_resources()"))
     elif not any(Claim.FOREIGN in (p.claim or Claim.NONE) for p in others):
         out += moves.acquire_own(s, "status")
-    keys = [group.key for group in s.groups if group.home == peer.name]
-    if s.is_pair:
-        keys = s.keys(Claim.FOREIGN)
+    keys = s.keys(Claim.FOREIGN)
     return out + list(s.work.add(Work(Purpose.MACH_DOWN, takes(keys), Claim.FOREIGN, peer.name)))
+
+
+def _take_of_several(s: State, peer: Peer) -> list[Effect]:
+    """What the dead node held, its own and others', as far as nobody has it."""
+    out = _own_of_several(s)
+    keys = several.free(s, Claim.FOREIGN)
+    if keys:
+        s.i_hold |= Claim.FOREIGN
+        s.needs_failback = s.policy.auto_failback == "on"
+    run = s.work.add(Work(Purpose.MACH_DOWN, takes(keys), s.i_hold & Claim.FOREIGN, peer.name))
+    return [*out, s.resource(stable=True, info="req_our_resources()"), *run]
+
+
+def _own_of_several(s: State) -> list[Effect]:
+    """Our own groups that the dead node may have held (rule 6)."""
+    if s.is_pair or s.phase is not Phase.STABLE or not s.standby.is_idle:
+        return []
+    if not several.free(s, Claim.LOCAL):
+        return []
+    return moves.acquire_own(s, "status")
 
 
 def shut_down(s: State, peer: Peer) -> list[Effect]:

@@ -30,9 +30,13 @@ class Turn(enum.Enum):
     """Our part is done, the other node's is not."""
 
 
-def ask(info: str, which: Claim) -> Send:
-    """`ask_resources`, spoken from the requester's point of view."""
-    return Send((("t", "ask_resources"), ("rsc_hold", which.word), ("info", info)))
+def ask(info: str, which: Claim, home: str = "") -> Send:
+    """`ask_resources`, spoken from the requester's point of view.
+
+    `home`: the one node that is meant, where more than two live.
+    """
+    fields = (("t", "ask_resources"), ("rsc_hold", which.word), ("info", info))
+    return Send((*fields, ("pknode", home)) if home else fields)
 
 
 @dataclass(slots=True)
@@ -46,22 +50,32 @@ class Standby:
     peer: str = ""
     """The other node, once known."""
     until: float | None = None
+    several: bool = False
+    """More than two nodes live: each message names the one node that it is meant for."""
+    home: str = ""
+    """The node to which we bring its groups home, where more than two live."""
+
+    @property
+    def _addressee(self) -> str:
+        return self.peer if self.several else ""
 
     @property
     def is_idle(self) -> bool:
         return self.turn is Turn.NOT
 
-    def request(self, which: Claim, now: float) -> list[Effect]:
-        """We want to give `which` away."""
+    def request(self, which: Claim, now: float, home: str = "") -> list[Effect]:
+        """We want to give `which` away; with `home` only the groups of that node, to it."""
         self.turn, self.which, self.peer, self.until = Turn.ME, which, "", now + ANSWER_S
-        return [Say("info", f"{self.me} wants to go standby [{which.word}]"), ask("me", which)]
+        self.home = home
+        said = Say("info", f"{self.me} wants to go standby [{which.word}]")
+        return [said, ask("me", which, home)]
 
     def granted(self, peer: str, which: Claim, now: float) -> list[Effect]:
         """`peer` wants to give `which` away, and we can take it."""
         self.turn, self.which, self.peer, self.until = Turn.OTHER, which, peer, now + ACCEPT_S
         return [
             Say("info", f"standby: acquire [{which.word}] resources from {peer}"),
-            ask("other", which),
+            ask("other", which, self._addressee),
         ]
 
     def accepted(self, now: float) -> None:
@@ -79,20 +93,21 @@ class Standby:
         self.turn, self.until = Turn.DONE, now + FINISH_S
         word = self.which.word
         return [
-            ask("done", self.which),
+            ask("done", self.which, self._addressee),
             Say("info", f"Local standby process completed [{word}]."),
         ]
 
     def taken(self) -> list[Effect]:
         """We have started it: over."""
-        which = self.which
+        done = ask("done", self.which, self._addressee)
+        text = f"Standby resource acquisition done [{self.which.word}]."
         self.reset()
-        text = f"Standby resource acquisition done [{which.word}]."
-        return [Say("info", text), ask("done", which)]
+        return [Say("info", text), done]
 
     def reset(self) -> None:
         """Nothing is under way."""
         self.turn, self.which, self.peer, self.until = Turn.NOT, Claim.NONE, "", None
+        self.home = ""
 
     def busy_text(self, asker: str, now: float) -> str:
         """Why another request is ignored."""

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from crmd.haresources import moves, partings
+from crmd.haresources import moves, partings, several
 from crmd.haresources import takeover_events as ev
 from crmd.haresources.claims import Claim, Group, claim_of, standby_set
 from crmd.haresources.takeover_events import Effect, Say, Send
@@ -49,6 +49,7 @@ class TakeOverMachine:
     def step(self, event: ev.Event, now: float) -> list[Effect]:
         """Take one event; `now` is monotonic seconds."""
         s = self.state
+        s.standby.several = not s.is_pair
         out = self._step(event, now)
         out += self._ripe(now)
         if any(isinstance(e, Send) and e.fields[0] == ("t", "resource") for e in out):
@@ -133,7 +134,10 @@ class TakeOverMachine:
         s.phase, s.was_heard = Phase.STARTING, bool(s.living)
         out: list[Effect] = [STARTING]
         if s.i_hold:  # a former run may have ended in the middle of starting them
-            out += s.work.add(Work(Purpose.RETRY, takes(s.keys(s.i_hold)), s.i_hold))
+            keys = s.keys(s.i_hold)
+            if not s.is_pair:  # what is ours or foreign may be held by others
+                keys = [key for key in keys if key in s.work.active]
+            out += s.work.add(Work(Purpose.RETRY, takes(keys), s.i_hold))
         for name in sorted(s.peers):
             if s.peers[name].alive is False:
                 out += partings.gone(s, s.peers[name], "silent", now)
@@ -153,7 +157,8 @@ class TakeOverMachine:
                 return self._claims(peer, said, now)
             case "ask_resources":
                 info = said.get("info") or ""
-                return moves.asked(s, peer, info, said.get("rsc_hold"), now)
+                home = said.get(several.HOME_FIELD)
+                return moves.asked(s, peer, info, said.get("rsc_hold"), home, now)
             case "hb_takeover":
                 which = standby_set(said.get("rsc_hold") or "all")
                 if which is None:
@@ -190,6 +195,8 @@ class TakeOverMachine:
             peer.claim = claim
         else:
             peer.claim = (peer.claim or Claim.NONE) | claim
+        if (held := several.read_held(said.get(several.HELD_FIELD))) is not None:
+            peer.held = held
         if s.phase is Phase.STARTING:
             s.phase = Phase.RECEIVED
             s.timers["transition"] = now + TRANSITION_S
@@ -201,8 +208,9 @@ class TakeOverMachine:
         if stable == "0" and peer.name == s.standby.peer:
             s.standby.accepted(now)
         out: list[Effect] = []
-        if peer.is_stable and s.phase is Phase.RECEIVED:
-            peer.is_starting = False
+        is_over = any(p.is_stable for p in s.living) and several.everybody_told(s)
+        if is_over and s.phase is Phase.RECEIVED:
+            peer.is_starting = peer.is_starting and not peer.is_stable
             out.append(s.resource(stable=False))
             out += moves.transition_over(s, "remote resource transition completed.", now)
         elif peer.is_stable and s.phase is Phase.STABLE and not was_stable:
@@ -216,7 +224,10 @@ class TakeOverMachine:
 
     def _audit(self, peer: Peer, now: float) -> list[Effect]:
         """Both hold the same half: say so, and act if it lasts."""
-        both, timer = self.state.conflict(peer), f"conflict {peer.name}"
+        s, timer = self.state, f"conflict {peer.name}"
+        both = s.conflict(peer)
+        if not s.is_pair and peer.alive and peer.is_stable and s.is_settled:
+            both = moves.sum_of(s.half(key) for key in s.work.active & (peer.held or frozenset()))
         if not both:
             self.state.timers.pop(timer, None)
             return []
@@ -313,7 +324,7 @@ class TakeOverMachine:
         return out + (self._leave() if s.is_leaving else [])
 
     def _watch_orphans(self, now: float) -> None:
-        unheld = self.state.held_by_nobody()
+        unheld = moves.held_by_nobody(self.state)
         for half in (Claim.LOCAL, Claim.FOREIGN):
             timer = f"orphan {half.word}"
             if half in unheld:
@@ -370,6 +381,8 @@ class TakeOverMachine:
     def _resolve(self, peer: Peer, now: float) -> list[Effect]:
         """Both hold the same half for long: who is not its home lets go."""
         s = self.state
+        if not s.is_pair:
+            return self._resolve_of_several(peer, now)
         surplus = s.conflict(peer) & Claim.FOREIGN
         if not surplus:  # the other one should let go: it may not know
             again = self._audit(peer, now)
@@ -380,6 +393,18 @@ class TakeOverMachine:
             s.resource(stable=False),
             *s.work.add(Work(Purpose.HEAL, gives(s.active_keys(surplus)), surplus)),
         ]
+
+    def _resolve_of_several(self, peer: Peer, now: float) -> list[Effect]:
+        s = self.state
+        keys = several.surplus(s, peer)
+        if not keys:
+            again = self._audit(peer, now)
+            return [s.resource(stable=True), *again] if again else []
+        if set(s.active_keys(Claim.FOREIGN)) <= set(keys):
+            s.i_hold &= ~Claim.FOREIGN
+        text = f"{peer.name} holds {', '.join(sorted(keys))} too: giving up here."
+        run = s.work.add(Work(Purpose.HEAL, gives(keys), Claim.FOREIGN))
+        return [Say("CRIT", text), s.resource(stable=False), *run]
 
     def _leave(self) -> list[Effect]:
         s = self.state

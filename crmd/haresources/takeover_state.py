@@ -37,6 +37,8 @@ class Peer:
     generation: int = 0
     claim: Claim | None = None
     """What it said that it holds; None: it never said."""
+    held: frozenset[str] | None = None
+    """Keys of the groups it said that it holds; None: it does not name them."""
     is_stable: bool = False
     is_starting: bool = False
     gave_up: bool = False
@@ -67,6 +69,8 @@ class State:
     hands_over: bool = False
     offered: Claim = Claim.NONE
     """What we held of the set we give away in a standby."""
+    offered_keys: list[str] = field(default_factory=list)
+    """The groups of it, where more than two nodes live."""
     is_repeating: bool = False
     is_delay_told: bool = False
     is_void: bool = False
@@ -139,19 +143,20 @@ class State:
             if (Claim.LOCAL if group.home == self.me else Claim.FOREIGN) in claim
         ]
 
+    def half(self, key: str) -> Claim:
+        """The half a group belongs to."""
+        homes = {group.key: group.home for group in self.groups}
+        return Claim.LOCAL if homes.get(key) == self.me else Claim.FOREIGN
+
     def active_keys(self, claim: Claim = Claim.ALL) -> list[str]:
         """Those of them that may run here, last one first: the order to stop them in."""
         return [key for key in reversed(self.keys(claim)) if key in self.work.active]
 
     def held_elsewhere(self) -> Claim:
-        """What living peers hold, seen from us."""
+        """What the living peers of a pair hold, seen from us."""
         held = Claim.NONE
         for peer in self.living:
-            claim = peer.claim or Claim.NONE
-            if self.is_pair:
-                held |= claim.mirrored
-            elif Claim.FOREIGN in claim:
-                held |= Claim.LOCAL
+            held |= (peer.claim or Claim.NONE).mirrored
         return held
 
     def conflict(self, peer: Peer) -> Claim:
@@ -170,16 +175,20 @@ class State:
         return Claim.ALL & ~(self.i_hold | living[0].claim.mirrored)
 
     def am_taker(self, node: str) -> bool:
-        """Whether what `node` leaves is ours to take.
+        """Whether what `node` leaves is ours to take."""
+        return self.taker(node) == self.me
+
+    def taker(self, node: str) -> str:
+        """Who takes what `node` leaves.
 
         A real Heartbeat always takes, so that we must not; of our own kind the first in ha.cf does.
         """
-        others = [peer for peer in self.living if peer.name != node]
-        if any(not peer.is_ours for peer in others):
-            return False
-        names = {peer.name for peer in others}
-        order = [name for name in self.policy.nodes if name == self.me or name in names]
-        return not order or order[0] == self.me
+        others = [p for p in self.living if p.name != node and not p.gave_up]
+        for peer in others:
+            if not peer.is_ours:
+                return peer.name
+        names = {self.me, *(peer.name for peer in others)}
+        return next((name for name in self.policy.nodes if name in names), self.me)
 
     # --- words ----------------------------------------------------------------------------------
 
@@ -191,7 +200,10 @@ class State:
             ("rtype", "full"),
             ("isstable", "1" if stable else "0"),
         )
-        return Send((*fields, ("info", info)) if info else fields)
+        more = [("info", info)] if info else []
+        if not self.is_pair:
+            more.append(("pkheld", " ".join(sorted(self.work.held))))
+        return Send((*fields, *more))
 
     def answer(self) -> Send:
         """What we hold or are about to, for a peer that starts."""

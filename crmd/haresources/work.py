@@ -63,6 +63,12 @@ class WorkQueue:
         return self.current is None and not self.waiting
 
     @property
+    def held(self) -> set[str]:
+        """Keys of groups that may run here, or wait to be started."""
+        coming = {step.key for work in self.waiting for step in work.steps if step.take}
+        return self.active | coming
+
+    @property
     def taking(self) -> Claim:
         """What is being taken, or waits for it."""
         claim = Claim.NONE
