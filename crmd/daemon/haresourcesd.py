@@ -26,6 +26,7 @@ from crmd.daemon import ipc, log
 from crmd.daemon.haresourcesd_desk import Desk
 from crmd.daemon.haresourcesd_groups import GroupRunner, fence_call
 from crmd.daemon.haresourcesd_heartbeat import HeartbeatLink
+from crmd.daemon.haresourcesd_lock import Lock
 from crmd.daemon.heartbeatd_files import StartRefused
 from crmd.daemon.paths import PathError, Paths
 from crmd.haresources import takeover_events as ev
@@ -69,6 +70,7 @@ class Haresourcesd:
         self._runner = GroupRunner(paths, self.say, self._groups)
         self._desk = Desk(paths, self)
         self._ipfail = self._make_ipfail()
+        self._lock = Lock.of(self)
 
     def _make_ipfail(self) -> Ipfail | None:
         config = self.setup.config
@@ -92,6 +94,11 @@ class Haresourcesd:
         return {group.key: group for group in self.state.groups}
 
     @property
+    def disklock(self) -> str | None:
+        """How the disk lock stands; None without one."""
+        return self._lock.stance if self._lock is not None else None
+
+    @property
     def holds_nothing(self) -> bool:
         """We have not begun, and no former run left anything."""
         return self.state.phase is Phase.INIT and self._memory.read() is None
@@ -104,6 +111,8 @@ class Haresourcesd:
         self.keep(self._probe())
         self.keep(self.link.run())
         await self._desk.start()
+        if self._lock is not None:
+            self._lock.start()
         self._log.info("haresourcesd.started", node=self.setup.node, groups=len(self.setup.groups))
 
     async def _probe(self) -> None:
@@ -133,6 +142,8 @@ class Haresourcesd:
 
     async def stop(self) -> None:
         """Close everything; what runs goes on running."""
+        if self._lock is not None:
+            self._lock.stop()
         await self._desk.close()
         self.link.close()
         for task in list(self._tasks):
@@ -165,6 +176,8 @@ class Haresourcesd:
             wanted = self._ipfail.tick(now, self.state.i_hold, self.state.is_settled)
             self._inbox.extend(wanted)
         self._begin_again()
+        if self._lock is not None:
+            self._lock.look()
 
     def _set_timer(self) -> None:
         if self._timer is not None:
@@ -186,13 +199,15 @@ class Haresourcesd:
                 self.keep(self._run(effect))
             case ev.Fence(node):
                 self.keep(self._fence(node))
+            case ev.TakeLock(node):
+                if self._lock is not None:
+                    self._lock.ask(node)
             case ev.Say(level, text, tag):
                 self.say(level, text, tag)
             case ev.Keep():
                 self._memory.keep(effect)
             case ev.SelfFence(reason):
-                self._log.error("node.panic", reason=reason)
-                self.keep(self._panic(reason))
+                self.panic(reason)
             case ev.Ended(released):
                 self.keep(self._end(released))
             case _:
@@ -222,6 +237,11 @@ class Haresourcesd:
             self.say("ERROR", f"{line.type} of {node}: {result.exit_reason or result.rc}")
         self.feed(ev.Fenced(node, is_down))
 
+    def panic(self, reason: str) -> None:
+        """This node must go down now."""
+        self._log.error("node.panic", reason=reason)
+        self.keep(self._panic(reason))
+
     async def _panic(self, reason: str) -> None:
         def tell() -> None:
             with ipc.Client(self.paths.supervisor_socket, 5.0) as client:
@@ -236,6 +256,8 @@ class Haresourcesd:
 
     async def _end(self, released: bool) -> None:
         if released:
+            if self._lock is not None:
+                await self._lock.leave()
             await asyncio.sleep(AFTER_SHUTDONE_S)
         else:
             self._runner.forget()
@@ -262,6 +284,8 @@ class Haresourcesd:
             return
         if isinstance(event, ev.Said):
             self._log.info("message.heard", **{"from": event.origin, **dict(event.fields[:6])})
+        if self._lock is not None:
+            self._lock.links(event)
         self.feed(event)
 
     def _ping_changed(self, pings: dict[str, bool]) -> None:
@@ -270,6 +294,8 @@ class Haresourcesd:
                 self._perform(effect)
 
     def _active(self) -> None:
+        if self._lock is not None:
+            self._lock.links(self.link.begin())
         if self.state.phase is Phase.INIT:
             self.keep(self._first_begin())
         else:

@@ -87,6 +87,7 @@ class Desk:
             "claim": state.i_hold.word,
             "settled": self._daemon.is_settled,
             "auto_failback": state.policy.auto_failback,
+            "disklock": self._daemon.disklock,
             "groups": [
                 {
                     "key": group.key,

@@ -49,6 +49,7 @@ def read_setup(paths: Paths, node: str) -> Setup:
     policy = Policy(
         auto_failback=config.auto_failback,
         has_stonith=stonith is not None,
+        has_disklock=config.disklock is not None,
         takeover_delay_s=config.takeover_delay_s,
         takeover_manual=config.takeover_manual,
         nodes=config.nodes,

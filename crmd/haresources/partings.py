@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from crmd.haresources import moves, several
 from crmd.haresources.claims import Claim
-from crmd.haresources.takeover_events import Effect, Say
-from crmd.haresources.takeover_state import Peer, Phase, State
+from crmd.haresources.takeover_events import Effect, LockSays, Say
+from crmd.haresources.takeover_state import STARTING, Peer, Phase, State
 from crmd.haresources.work import Purpose, Work, gives, takes
 
 
@@ -17,8 +17,14 @@ def heard(s: State, peer: Peer, generation: int, now: float) -> list[Effect]:
     """A peer lives."""
     was_alive, known = peer.alive, peer.generation
     peer.alive, peer.generation = True, generation
-    if was_alive is False and known == generation and not peer.gave_up:
+    if was_alive is False and known == generation and not peer.gave_up and not s.is_excluded:
         return _healed(s, peer)
+    if s.is_excluded:  # it went on, we released everything: begin as after a boot
+        s.is_excluded = peer.gave_up = peer.was_taken = False
+        s.deaths.forget(peer.name)
+        peer.claim, peer.is_stable, peer.is_starting = None, False, False
+        text = f"node {peer.name} is heard again: asking it for what is ours"
+        return [Say("info", text), *([STARTING] if s.work.is_idle else [])]
     peer.gave_up = peer.was_taken = False
     if generation != known:
         peer.claim, peer.is_stable, peer.is_starting = None, False, False
@@ -65,7 +71,8 @@ def gone(s: State, peer: Peer, why: str, now: float) -> list[Effect]:
     if s.phase in (Phase.INIT, Phase.SHUTDOWN):
         return out
     holds_nothing = peer.gave_up or why == "left" or peer.claim is Claim.NONE
-    ready, said = s.deaths.died(peer.name, holds_nothing, now)
+    has_left = peer.gave_up or why == "left"
+    ready, said = s.deaths.died(peer.name, holds_nothing, now, has_left)
     out += said
     if ready and not peer.was_taken:
         out += take_over(s, peer)
@@ -141,13 +148,36 @@ def stalled(s: State, gap_s: float) -> list[Effect]:
     """Others may have taken what we hold: let go first, then ask who holds what."""
     if s.phase not in (Phase.STABLE, Phase.RECEIVED) or not s.living:
         return []
+    for peer in s.living:
+        peer.is_stable = False
+    text = f"This node stood still for {gap_s:.1f} s: releasing what others may have taken."
+    return [Say("CRIT", text), *_let_go(s)]
+
+
+def _let_go(s: State) -> list[Effect]:
+    """Release everything; what is under way ends first, and nothing follows from it."""
     s.wanted, s.i_hold = s.i_hold, Claim.NONE
     s.standby.reset()
     s.timers.clear()
     s.work.waiting.clear()
     s.phase, s.is_void = Phase.STARTING, s.work.current is not None
-    for peer in s.living:
-        peer.is_stable = False
-    text = f"This node stood still for {gap_s:.1f} s: releasing what others may have taken."
-    work = Work(Purpose.HEAL, gives(s.active_keys()))
-    return [Say("CRIT", text), *s.work.add(work)]
+    return list(s.work.add(Work(Purpose.HEAL, gives(s.active_keys()))))
+
+
+def lock_says(s: State, peer: Peer, said: LockSays) -> list[Effect]:
+    """The disk lock decided which of two nodes goes on."""
+    if s.phase in (Phase.SHUTDOWN, Phase.ENDED):
+        return []
+    if said.word == "lost":
+        s.deaths.forget(peer.name)
+        out: list[Effect] = [Say("CRIT", f"Giving up all resources: {said.reason}.")]
+        s.is_excluded = peer.alive is not True
+        return out + (_let_go(s) if s.phase is not Phase.INIT else [])
+    if peer.alive is not False:
+        return []  # it is heard again, or not told of yet
+    ready, out = s.deaths.lock_says(peer.name, said.word)
+    if not ready:
+        return out
+    # It released everything, or is down: when it is heard again it begins anew.
+    s.is_excluded, peer.gave_up = False, True
+    return out + (take_over(s, peer) if not peer.was_taken else [])

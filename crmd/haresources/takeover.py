@@ -94,6 +94,8 @@ class TakeOverMachine:
             case ev.Fenced(node):
                 ready, out = s.deaths.fenced(event, now)
                 return out + (partings.take_over(s, s.peer(node)) if ready else [])
+            case ev.LockSays():
+                return partings.lock_says(s, s.peer(event.node), event)
             case ev.GoStandby(which):
                 return moves.request(s, which, now)
             case ev.TakeOver(word):
@@ -122,9 +124,10 @@ class TakeOverMachine:
         s = self.state
         for name, alive, generation in event.peers:
             s.peer(name).alive, s.peer(name).generation = alive, generation
-        s.i_hold, s.work.active = event.kept, set(event.running)
+        s.i_hold = Claim.NONE if s.is_excluded else event.kept
+        s.work.active = set(event.running)
         s.needs_failback = event.needs_failback
-        left = [key for key in s.active_keys() if key not in s.keys(event.kept)]
+        left = [key for key in s.active_keys() if key not in s.keys(s.i_hold)]
         if left:  # nobody may hear that we do not hold it while it runs
             return [*s.work.add(Work(Purpose.LEFTOVER, gives(left)))]
         return self._begin_clean(now)

@@ -94,6 +94,19 @@ class Fenced:
 
 
 @dataclass(frozen=True, slots=True)
+class LockSays:
+    """What the disk lock decided (crmd/fencing/disk_lock.py).
+
+    `won`: we go on, `node` may still hold its resources; `free`: it holds nothing any more; `lost`:
+    it goes on, or the lock cannot be read: release everything (`reason`).
+    """
+
+    node: str
+    word: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class GoStandby:
     """hb_standby on this node (or its like): give `which` to the other node."""
 
@@ -151,6 +164,7 @@ Event = (
     | Said
     | Done
     | Fenced
+    | LockSays
     | GoStandby
     | TakeOver
     | Stalled
@@ -195,6 +209,13 @@ class Fence:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeLock:
+    """Ask the disk lock to go on without `node`; `LockSays` follows."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
 class Say:
     """A line of the log; with a `tag` it is a script's line, as the original's scripts wrote it."""
 
@@ -226,7 +247,7 @@ class Ended:
     released: bool
 
 
-Effect = Send | Run | Fence | Say | Keep | SelfFence | Ended
+Effect = Send | Run | Fence | TakeLock | Say | Keep | SelfFence | Ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +257,8 @@ class Policy:
     auto_failback: str = "on"
     """on, off or legacy."""
     has_stonith: bool = False
+    has_disklock: bool = False
+    """Before anything is taken from a silent node, the disk lock must say that we go on (ours)."""
     takeover_delay_s: float = 0.0
     """Alarm first, take over so much later (ours; a person may confirm or the node return)."""
     takeover_manual: bool = False

@@ -75,6 +75,8 @@ class State:
     is_delay_told: bool = False
     is_void: bool = False
     """The activity under way was overtaken by a stall: nothing follows from it."""
+    is_excluded: bool = False
+    """The disk lock says that the silent peer goes on, and not we."""
     owes_report: bool = False
     """A starting peer was told that we are in flux."""
     wanted: Claim = Claim.NONE

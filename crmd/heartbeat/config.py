@@ -87,6 +87,7 @@ def _finished(draft: Draft) -> tuple[Config | None, list[Problem]]:
         draft.error(f"{name} is both a node and a ping node; use another name", line=0)
     if "auto_failback" not in at and "nice_failback" not in at:
         draft.warning("auto_failback is not set; legacy is assumed, better say on or off", line=0)
+    _check_disklock(draft)
     if draft.apiauth:
         kept = {auth.client: auth for auth in DEFAULT_APIAUTH} | draft.apiauth
         values["apiauth"] = tuple(kept[name] for name in sorted(kept))
@@ -134,6 +135,18 @@ def _check_times(
             f"initdead {initdead:g} s is short: a peer that boots slower is taken for dead",
             line=at["initdead"],
         )
+
+
+def _check_disklock(draft: Draft) -> None:
+    if "disklock" not in draft.values:
+        if "disklock_release" in draft.lines:
+            draft.warning("disklock_release without disklock does nothing; add: disklock DEVICE", 0)
+        return
+    line = draft.lines["disklock"]
+    if len(draft.nodes) != 2:
+        draft.error(f"disklock is for two nodes, not {len(draft.nodes)}; remove it", line=line)
+    if draft.values.get("auto_failback", "legacy") == "legacy":
+        draft.error("disklock needs auto_failback on or off, not legacy; set it", line=line)
 
 
 def local_node_problem(config: Config, name: str, file: str = "ha.cf") -> Problem | None:

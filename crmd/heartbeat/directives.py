@@ -309,6 +309,13 @@ def _takeover(draft: Draft, rest: str) -> None:
     draft.values["takeover_manual"] = rest == "manual"
 
 
+def _disklock(draft: Draft, rest: str) -> None:
+    words = rest.split()
+    if len(words) != 1:
+        raise ValueError(f"{rest!r} must be one shared block device or file")
+    draft.values["disklock"] = _path(words[0])
+
+
 _bool = partial(_scalar, convert=parse_bool)
 
 DIRECTIVES: Mapping[str, Handler] = {
@@ -323,6 +330,10 @@ DIRECTIVES: Mapping[str, Handler] = {
     "nice_failback": _nice_failback,
     "takeover": _takeover,
     "takeover_delay": _scalar("takeover_delay_s", _positive_time),
+    "disklock": _disklock,
+    "disklock_release": _scalar("disklock_release_s", _positive_time),
+    "ipfail_reboot": _bool("ipfail_reboot"),
+    "arp_watch": _bool("arp_watch"),
     "bcast": partial(_each_word, _bcast),
     "udp": _udp,
     "mcast": _mcast,

@@ -114,6 +114,14 @@ class Config:
     """Our extension: `takeover manual`, only a person takes over from a silent node."""
     takeover_delay_s: float = 0.0
     """Our extension: an alarm first, the take-over so much later."""
+    disklock: str | None = None
+    """Our extension: shared device or file; of two nodes that lost each other one goes on."""
+    disklock_release_s: float = 20.0
+    """Our extension: within this the loser has released everything, or reboots."""
+    ipfail_reboot: bool = False
+    """Our extension: who gives up for lack of ping nodes reboots once all is released."""
+    arp_watch: bool = True
+    """Our extension: alarm when another machine claims an address that is ours."""
     as_written: tuple[tuple[str, str], ...] = ()
     """Directive and last value as written, for `cl_status hbparameter`."""
 
