@@ -68,6 +68,8 @@ interop: $(BIN)/ruff
 soak: $(BIN)/ruff
 	@$(PYTEST) tests -m "soak"
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --knobs replication
+	$(BIN)/python -m tests.simulation.mutations --limit 100
 
 bench: $(BIN)/ruff
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

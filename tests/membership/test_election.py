@@ -1,6 +1,7 @@
 """Elections between a few machines, message by message."""
 
 from crmd.membership.election import Election, Follow, Lead, Phase, Seek, SendPoll, Standing
+from crmd.membership.pledge import Pledge
 
 
 class Room:
@@ -187,3 +188,29 @@ def test_a_silent_dc_is_left_after_fifteen_seconds():
     b = room.nodes["b"]
     assert not any(isinstance(o, Seek) for o in b.tick(14.9))
     assert any(isinstance(o, Seek) for o in b.tick(15.0))
+
+
+def restarted(pledge):
+    """n1 after a restart, with what its disk says that it promised; it hears n2 and n3."""
+    node = Election("n1", ("n1", "n2", "n3"), "n1.2", Standing("n1", (1, 0, 5, 0), pledge=pledge))
+    node.start(0.0)
+    for peer in ("n2", "n3"):
+        node.peer_up(peer, 0.0)
+    return node
+
+
+def test_a_pledge_outlives_a_restart_and_binds_to_one_node():
+    node = restarted(Pledge(7, "n2"))
+    for round_ in (6, 7):
+        assert node.offer("n3", round_, 1.0) == [SendPoll("n3")]
+    assert node.offer("n2", 7, 1.0) == [Follow("n2", 7)]
+
+
+def test_a_later_round_takes_the_place_of_a_pledge():
+    node = restarted(Pledge(7, "n2"))
+    assert node.offer("n3", 8, 1.0) == [Follow("n3", 8)]
+    assert node.pledge == Pledge(8, "n3")
+
+
+def test_without_a_pledge_any_first_offer_is_taken():
+    assert restarted(Pledge()).offer("n3", 7, 1.0) == [Follow("n3", 7)]

@@ -1,4 +1,6 @@
-"""`python -m tests.simulation --seeds N --start K [--trace] [--scheduler plain|real]`."""
+"""`python -m tests.simulation --seeds N --start K [--trace] [--scheduler plain|real]
+[--knobs any|replication]`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ import time
 import traceback
 
 from tests.simulation import plain_scheduler
-from tests.simulation.storm import Run
+from tests.simulation.storm import DRAWS, Run
 
 SHOWN = 50
 
@@ -22,9 +24,9 @@ def scheduler(name):
     return schedule
 
 
-def play(seed, schedule, trace):
+def play(seed, schedule, trace, draw):
     """None if all held, else the error."""
-    run = Run(seed, schedule, trace)
+    run = Run(seed, schedule, trace, draw(seed))
     try:
         run.play()
     except Exception as e:
@@ -49,12 +51,13 @@ def main(argv):
     parser.add_argument("--start", type=int, default=0)
     parser.add_argument("--trace", action="store_true")
     parser.add_argument("--keep-going", action="store_true")
+    parser.add_argument("--knobs", choices=sorted(DRAWS), default="any")
     parser.add_argument("--scheduler", choices=("plain", "real"), default="plain")
     args = parser.parse_args(argv)
     schedule = scheduler(args.scheduler)
     begun, stats, failed, steps, virtual = time.monotonic(), {}, [], 0, 0.0
     for seed in range(args.start, args.start + args.seeds):
-        run, error = play(seed, schedule, args.trace)
+        run, error = play(seed, schedule, args.trace, DRAWS[args.knobs])
         steps += run.world.steps
         virtual += run.world.now
         for name, count in run.monitor.stats.items():

@@ -11,9 +11,12 @@ import hashlib
 from cib import document
 from crmd.controller import events as ev
 from crmd.controller import messages as msg
+from crmd.controller.held import differences
 from crmd.membership.election import Phase
 from crmd.transition.results import Context
 
+IN_STEP_BOUND_S = 5.0
+"""Longest time for which a member believes itself in step with its DC and is not."""
 MINORITY_BOUND_S = 150.0
 """Longest time until a minority runs nothing: elections, and stops that hang to the last."""
 
@@ -43,6 +46,8 @@ class Monitor:
         self.fell = set()
         self.knew = {}
         self.doubts = {}
+        self.out_of_step_since = {}
+        self.followed = {}
         self.delivered_generation = {}
         self.stats = {}
 
@@ -70,6 +75,7 @@ class Monitor:
 
     def crmd_gone(self, node):
         self.versions.pop(node, None)
+        self.followed.pop(node, None)
         self.digests.pop(node, None)
 
     def run_agent(self, node, executor, call):
@@ -187,6 +193,8 @@ class Monitor:
             self.broken("A", f"{node.name} got a message that it could not read")
         self._version(node, event, effects, before)
         self._equal_bytes(node)
+        self._obedience(node)
+        self._in_step(node)
         self._leaders()
         self._planning(node, effects)
         self._quorum(node)
@@ -246,6 +254,37 @@ class Monitor:
         for name, theirs in self.digests.items():
             if name != node.name and theirs[:3] == mine[:3] and theirs[3] != data:
                 self.broken("I10", f"{node.name} and {name} differ at version {version}")
+
+    def _obedience(self, node):
+        """I8: rounds that a controller obeys only grow, and each has one DC."""
+        core = node.controller.core
+        if core.dc is None:
+            return
+        round_, dc = self.followed.get(node.name, (0, ""))
+        if core.round < round_ or (core.round == round_ and core.dc != dc):
+            now = f"{core.dc}'s round {core.round}"
+            self.broken("I8", f"{node.name} obeys {now} after {dc}'s round {round_}")
+        self.followed[node.name] = (core.round, core.dc)
+
+    def _in_step(self, node):
+        """I10: a member that its DC can reach either follows its CIB, or knows that it does not."""
+        world, core = self.world, node.controller.core
+        dc = world.nodes.get(core.dc or "")
+        if dc is None or dc is node or dc.controller is None or not dc.controller.core.leads:
+            return
+        reaches = world.net.open(dc.name, node.name) and not (dc.is_stalled or node.is_stalled)
+        theirs = dc.controller.core
+        is_behind = core.in_sync and core.replica.version < theirs.replica.version
+        if not (reaches and is_behind and core.round == theirs.round):
+            self.out_of_step_since.pop(node.name, None)
+            return
+        since, version = self.out_of_step_since.setdefault(
+            node.name, (world.now, core.replica.version)
+        )
+        if version != core.replica.version:
+            del self.out_of_step_since[node.name]
+        elif world.now - since > IN_STEP_BOUND_S:
+            self.broken("I10", f"{node.name} stays at {version}, {dc.name} is far ahead")
 
     def _planning(self, node, effects):
         """I18: no plan is made while a call of a DC runs on a member; nothing waits for others."""
@@ -345,6 +384,9 @@ class Monitor:
         for c in controllers.values():
             if c.lrm.running or c.lrm.reports.waiting:
                 return f"{c.core.node}: calls under way or not reported"
+            drops, missing = differences(c.core.replica.root, c.core.node, c.lrm.held, set())
+            if drops or missing:
+                return f"{c.core.node}: its history differs from the CIB: {drops or missing}"
             if c.disk.durable != (c.core.replica.version.admin_epoch, c.core.replica.version.epoch):
                 return f"{c.core.node}: configuration is not on disk"
         return None
@@ -352,6 +394,11 @@ class Monitor:
     def in_place(self):
         """After quiet: every resource runs on exactly one node, and the CIB says where."""
         world = self.world
+        for node in world.nodes.values():
+            for rsc, operation, interval in sorted(node.executor.recurring):
+                if not world.truth.is_active(rsc, node.name) and rsc in world.knobs.resources:
+                    what = f"{operation} of {rsc} every {interval} ms"
+                    self.broken("Q", f"{what} goes on on {node.name}, where it does not run")
         root = next(n.controller for n in world.nodes.values()).core.replica.root
         for rsc in world.knobs.resources:
             where = world.truth.where(rsc)

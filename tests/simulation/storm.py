@@ -15,6 +15,10 @@ FAULTS = (
 )  # fmt: skip
 
 
+TAKEN_OVER_S = 45.0
+"""Until all that a dead node ran runs elsewhere: deadtime, fencing, agents, pauses."""
+
+
 @dataclass
 class Knobs:
     """What one run is like."""
@@ -62,6 +66,36 @@ def draw(seed):
         if r.random() < 0.4:
             knobs.faults[fault] = r.uniform(5.0, 60.0)
     return knobs
+
+
+def draw_replication(seed):
+    """Many changes, power cuts, partitions and slow disks: what an acknowledged change fears."""
+    r = random.Random(f"{seed}/replication")
+    knobs = draw(seed)
+    knobs.nodes = r.choice((3, 3, 4, 5))
+    knobs.storm_s = 150.0
+    knobs.disk_delay = r.choice((0.02, 0.3, 1.0))
+    knobs.agent_s = 0.05
+    knobs.start_fails = knobs.stop_fails = knobs.hangs = 0.0
+    knobs.faults = {
+        "mark": r.choice((1.0, 3.0)),
+        "partition": r.uniform(5.0, 30.0),
+        "one_way": r.uniform(5.0, 30.0),
+    }
+    for fault, often, seldom in (
+        ("mark_and_cut", 5.0, 40.0),
+        ("replug", 10.0, 40.0),
+        ("power", 3.0, 20.0),
+        ("disk", 3.0, 20.0),
+        ("crash", 3.0, 20.0),
+        ("stall", 5.0, 30.0),
+    ):
+        if r.random() < 0.6:
+            knobs.faults[fault] = r.uniform(often, seldom)
+    return knobs
+
+
+DRAWS = {"any": draw, "replication": draw_replication}
 
 
 def initial_cib(knobs):
@@ -243,6 +277,7 @@ class Run:
             self.people.cleanup(world.names[0])
             self._settle(120.0)
         self._leave_and_return()
+        self._die_and_return()
         self._check_end()
 
     def _leave_and_return(self):
@@ -257,6 +292,19 @@ class Run:
             raise Broken("I32", f"{node.name} was asked to leave and stays")
         if world.truth.of_node(node.name):
             raise Broken("I32", f"{node.name} left with {world.truth.of_node(node.name)} running")
+        node.boot()
+        world.run_until(world.now + 10.0)
+        self._settle(60.0)
+
+    def _die_and_return(self):
+        """A node loses its power while all is well: the others run everything in its place."""
+        world = self.world
+        node = self._node(world.chance["faults"])
+        node.off("power cut in calm")
+        world.run_until(world.now + TAKEN_OVER_S)
+        for rsc in self.knobs.resources:
+            if len(world.truth.where(rsc)) != 1:
+                raise Broken("Q", f"{rsc} runs on {world.truth.where(rsc)} without {node.name}")
         node.boot()
         world.run_until(world.now + 10.0)
         self._settle(60.0)

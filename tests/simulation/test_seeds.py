@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulation import plain_scheduler
-from tests.simulation.storm import Run
+from tests.simulation.storm import Run, draw_replication
 
 pytestmark = pytest.mark.simulation
 SEEDS = int(os.environ.get("PACEKEEPER_SEEDS", "500"))
@@ -29,6 +29,12 @@ FOUND = (
 def test_every_invariant_holds_at_every_step(start):
     for seed in range(start, min(start + PER_TEST, SEEDS)):
         Run(seed, plain_scheduler.schedule).play()
+
+
+@pytest.mark.parametrize("start", range(0, SEEDS // 10, PER_TEST))
+def test_acknowledged_changes_outlive_cuts_partitions_and_slow_disks(start):
+    for seed in range(start, min(start + PER_TEST, SEEDS // 10)):
+        Run(seed, plain_scheduler.schedule, knobs=draw_replication(seed)).play()
 
 
 @pytest.mark.parametrize("seed", FOUND)
