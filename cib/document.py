@@ -6,6 +6,7 @@ touch a disk (`cib.store`).  Facts: reliability.md section 8 (limits), cli.md se
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 from lxml import etree
@@ -131,15 +132,17 @@ def compact(element: etree._Element) -> bytes:
     return etree.tostring(element, encoding="utf-8", with_tail=False)
 
 
-def _counter(root: etree._Element, name: str) -> int:
-    text = root.get(name, "0").strip()
-    return scores.integer(text) if scores.is_number(text) else 0
+@functools.lru_cache(maxsize=4096)
+def _counter(text: str) -> int:
+    return scores.integer(text.strip()) if scores.is_number(text.strip()) else 0
 
 
 def version_of(root: etree._Element) -> Version:
     """The version of a CIB; a counter that is missing or no number is 0."""
     return Version(
-        _counter(root, "admin_epoch"), _counter(root, "epoch"), _counter(root, "num_updates")
+        _counter(root.get("admin_epoch", "0")),
+        _counter(root.get("epoch", "0")),
+        _counter(root.get("num_updates", "0")),
     )
 
 

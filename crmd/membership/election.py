@@ -425,4 +425,5 @@ class Election:
 
     def update(self, **changes: object) -> None:
         """Change parts of our standing."""
-        self.standing = replace(self.standing, **changes)  # type: ignore[arg-type]
+        if any(getattr(self.standing, name) != value for name, value in changes.items()):
+            self.standing = replace(self.standing, **changes)  # type: ignore[arg-type]
