@@ -51,7 +51,7 @@ unit: $(BIN)/ruff
 
 reference: $(BIN)/ruff
 	@echo "== recorded cases (../shared, skipped where it is absent)"
-	@$(PYTEST) tests -m "reference"
+	@$(PYTEST) tests -n 2 -m "reference"
 
 simulation: $(BIN)/ruff
 	@echo "== whole clusters in virtual time"
