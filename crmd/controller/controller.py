@@ -29,6 +29,7 @@ from crmd.controller.events import (
     ExecutorUp,
     Leave,
     LinkChanged,
+    LockSays,
     PeerDown,
     PeerUp,
     Remember,
@@ -199,6 +200,8 @@ class Controller:
                 self._client(event)
             case ClientGone():
                 self.clients.gone(event.client_id)
+            case LockSays():
+                self._lock_says(event)
             case Shutdown():
                 self._shutdown()
             case Start():
@@ -226,6 +229,19 @@ class Controller:
         if policy not in KEEPS_RUNNING:
             self.lrm.let_go("quorum is lost")
             self._tell_dc()
+
+    def _lock_says(self, event: LockSays) -> None:
+        core = self.core
+        if core.quorum.lock == event.word and not event.must_release:
+            return
+        core.quorum.lock = event.word
+        core.log("disklock.says", "warning", word=event.word, reason=event.reason)
+        if event.must_release:
+            core.has_quorum = False
+            self.lrm.let_go(event.reason, addresses_first=True)
+            self._tell_dc()
+        if self.leader is not None:
+            self.leader.count_again(f"disk lock: {event.word or 'not needed'}")
 
     def _stalled(self, event: Stalled) -> None:
         core = self.core
@@ -412,6 +428,7 @@ class Controller:
             "round": core.round,
             "view": core.view,
             "quorum": core.has_quorum,
+            "lock": core.quorum.lock,
             "members": list(core.members),
             "peers": sorted(core.election.live),
             "nodes": list(core.nodes),

@@ -156,6 +156,19 @@ class ClientGone:
 
 
 @dataclass(frozen=True, slots=True)
+class LockSays:
+    """Of two nodes that lost each other: whether the disk lock lets this one go on.
+
+    `word`: granted, denied, or empty (the peer is heard, nobody needs the lock).  Denied with
+    `must_release`: the other one goes on, everything here must be stopped at once.
+    """
+
+    word: str
+    reason: str = ""
+    must_release: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Shutdown:
     """The supervisor wants this node to stop: resources move away, then `Leave` comes out."""
 
@@ -171,6 +184,7 @@ Event = (
     | CommitDone
     | ClientRequest
     | ClientGone
+    | LockSays
     | Shutdown
 )
 

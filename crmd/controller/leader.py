@@ -279,6 +279,11 @@ class Leader:
         self.planner.want(reason)
         self.fencing.tell()
 
+    def count_again(self, reason: str) -> None:
+        """What makes a quorum has changed."""
+        if self.is_formed:
+            self._new_view(reason)
+
     def _take_rank(self) -> bool:
         """Once a majority has pledged, ours is the better history: whether that is new."""
         core = self.core

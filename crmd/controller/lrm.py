@@ -327,14 +327,17 @@ class Lrm:
         rows = [(started_by(h), rsc) for rsc, h in self.held.items() if h.is_active]
         return stop_order(self.core.replica.root, [rsc for _, rsc in sorted(rows, reverse=True)])
 
+    def releasable(self) -> list[str]:
+        """Those of them that this node may stop on its own."""
+        root, node = self.core.replica.root, self.core.node
+        return [rsc for rsc in self.active() if is_releasable(root, rsc, node)]
+
     def let_go(self, reason: str, addresses_first: bool = False) -> None:
         """Stop what runs here without waiting for anybody, newest started first."""
         if self.letting_go:
             return
         calls = []
-        for rsc in self.active():
-            if not is_releasable(self.core.replica.root, rsc, self.core.node):
-                continue
+        for rsc in self.releasable():
             held = self.held[rsc]
             self._released += 1
             context = Context(

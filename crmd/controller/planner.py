@@ -20,7 +20,7 @@ from crmd.controller.events import Schedule, ScheduleDone
 from crmd.controller.held import is_same_entry
 from crmd.controller.messages import Cancel, Depart, Forget, Run
 from crmd.controller.orders import call_to
-from crmd.controller.release import cluster_option, duration_ms, is_true
+from crmd.controller.release import cluster_option, duration_ms, is_true, with_stop_policy
 from crmd.replication.status import find_operation, transient_attributes
 from crmd.replication.writer import Writer
 from crmd.scheduler.transition import Action, ActionKind, Transition
@@ -137,7 +137,10 @@ class Planner:
         if not self._unsent:
             return None
         self._unsent = False
-        return Schedule(self._requests, self.core.replica.to_bytes(), self.core.wall)
+        cib = self.core.replica.to_bytes()
+        if self.core.quorum.lock == "denied":  # whatever no-quorum-policy says: the other goes on
+            cib = with_stop_policy(self.core.replica.root)
+        return Schedule(self._requests, cib, self.core.wall)
 
     def decided(self, event: ScheduleDone) -> None:
         """The scheduler's answer."""

@@ -7,10 +7,12 @@ only as far as that needs: no rules are evaluated.  Source: reliability.md I6, I
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import replace
 
 from lxml import etree
 
+from cib.document import compact
 from crmd.replication.status import section
 from crmd.replication.version import Tree
 from ocf.calls import AgentCall, AgentRef
@@ -40,6 +42,20 @@ def cluster_option(root: Tree, name: str, default: str, *legacy: str) -> str:
                 if pair.get("name") == wanted:
                     return pair.get("value", default)
     return default
+
+
+def with_stop_policy(root: Tree) -> bytes:
+    """The document with `no-quorum-policy=stop`, whatever it says."""
+    copy = deepcopy(root)
+    config = section(copy, "crm_config")
+    for block in list(config):
+        for pair in block.findall("nvpair"):
+            if pair.get("name") == "no-quorum-policy":
+                block.remove(pair)
+    block = etree.SubElement(config, "cluster_property_set", id="disk-lock-denied")
+    names = {"id": "disk-lock-denied-policy", "name": "no-quorum-policy", "value": "stop"}
+    etree.SubElement(block, "nvpair", names)
+    return compact(copy)
 
 
 def is_true(text: str | None) -> bool:

@@ -24,6 +24,7 @@ from cib import xpath_guard
 from crmd.controller import events as ev
 from crmd.controller.controller import Controller
 from crmd.daemon import disk, ipc, log, processes
+from crmd.daemon.crmd_lock import NodeLock
 from crmd.daemon.execd_client import ExecdClient
 from crmd.daemon.execd_wire import call_from_json, result_from_json
 from crmd.daemon.heartbeat_client import HeartbeatClient, HeartbeatState, PeerClient
@@ -72,6 +73,7 @@ class Crmd:
         self._store = disk.CibStore(paths)
         self._committer = disk.Committer(paths, self._store, self._committed, self._disk_note)
         self._desk = Desk(paths, self.feed, logger)
+        self._lock = NodeLock(self._controller, self.feed, self._panic, logger)
 
     # --- start and end ----------------------------------------------------------------------
 
@@ -106,6 +108,7 @@ class Crmd:
             )
         )
         self._drain()
+        self._lock.begin(membership.deadtime_s)
         await self._desk.start()
 
     async def _first_executor_state(self) -> ev.ExecutorState | None:
@@ -130,6 +133,7 @@ class Crmd:
 
     async def stop(self) -> None:
         """Close the sockets; nothing is stopped that runs."""
+        self._lock.stop()
         await self._desk.close()
         for task in list(self._background):
             task.cancel()
@@ -149,6 +153,7 @@ class Crmd:
                 event = self._inbox.popleft()
                 for effect in self._controller.step(event, self._loop.time(), time.time()):
                     self._perform(effect)
+                self._lock.look()
         except Exception as e:  # noqa: BLE001 - the one place: say what happened, let us be restarted
             self._log.critical("crmd.failed", error=f"{type(e).__name__}: {e}")
             if not self.ended.done():
@@ -179,6 +184,7 @@ class Crmd:
                 self._scheduler.ask(Question(request_id, cib, now_epoch))
             case ev.Commit(token, cib, rank, pledge):
                 self._committer.commit(token, cib, rank, pledge)
+                self._loop.call_soon(self._lock.configure)
             case ev.KeepLosing(cib, reason):
                 self.keep(self._keep_losing(cib, reason))
             case ev.Reply(client_id, tag, payload):
@@ -190,12 +196,15 @@ class Crmd:
             case ev.Leave(reason):
                 self.keep(self._tell_supervisor("leave", reason))
             case ev.Panic(reason):
-                self._log.critical("node.panic", reason=reason)
-                self.keep(self._tell_supervisor("panic", reason))
+                self._panic(reason)
             case ev.Log(event, fields, level):
                 getattr(self._log, level)(event, **fields)
             case _:
                 assert_never(effect)
+
+    def _panic(self, reason: str) -> None:
+        self._log.critical("node.panic", reason=reason)
+        self.keep(self._tell_supervisor("panic", reason))
 
     # --- what the others tell ---------------------------------------------------------------
 
@@ -206,7 +215,7 @@ class Crmd:
         if isinstance(event, PeerClient):  # the peer's crmd tells us itself what became of it
             self._log.info("peer.client", peer=event.node, client=event.client, is_on=event.online)
         else:
-            self.feed(event)
+            self._lock.heartbeat(event)
 
     def _trouble(self, text: str) -> None:
         self._log.warning("heartbeat.trouble", reason=text)
@@ -249,6 +258,9 @@ class Crmd:
             self._log.error("cib.losing_not_kept", reason=reason, error=str(e))
 
     async def _tell_supervisor(self, op: str, reason: str) -> None:
+        if op == "leave":
+            await self._lock.leave()
+
         def tell() -> None:
             with ipc.Client(self._paths.supervisor_socket, 5.0) as client:
                 client.call({"op": op, "reason": reason})

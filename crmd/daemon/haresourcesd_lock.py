@@ -109,6 +109,8 @@ class Lock:
             case dl.Lost(reason):
                 self._must_release = True
                 daemon.feed(ev.LockSays(self._peer, "lost", reason))
+            case dl.Over():
+                daemon.feed(ev.LockSays(self._peer, "over"))
             case dl.SelfFence(reason):
                 daemon.say("EMERG", f"Rebooting: {reason}")
                 daemon.panic(reason)

@@ -132,6 +132,11 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
+class Over:
+    """The contest that we lost is over, and the peer is heard: nobody excludes us any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class SelfFence:
     """We did not release in time: this node must go down now."""
 
@@ -146,7 +151,7 @@ class Note:
     text: str
 
 
-Output = Won | Free | Lost | SelfFence | Note
+Output = Won | Free | Lost | Over | SelfFence | Note
 
 
 @dataclass(slots=True)
@@ -527,6 +532,6 @@ class DiskLock:
         if not self.is_silent:
             self._close(self.instance)
             self._become(Stance.IDLE)
-        else:
-            self._ask_anew()
+            return [Over()]
+        self._ask_anew()
         return []

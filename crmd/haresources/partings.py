@@ -71,6 +71,8 @@ def gone(s: State, peer: Peer, why: str, now: float) -> list[Effect]:
     if s.phase in (Phase.INIT, Phase.SHUTDOWN):
         return out
     holds_nothing = peer.gave_up or why == "left" or peer.claim is Claim.NONE
+    if s.is_excluded:  # the lock says `free` when that changes
+        return out
     has_left = peer.gave_up or why == "left"
     ready, said = s.deaths.died(peer.name, holds_nothing, now, has_left)
     out += said
@@ -171,8 +173,11 @@ def lock_says(s: State, peer: Peer, said: LockSays) -> list[Effect]:
     if said.word == "lost":
         s.deaths.forget(peer.name)
         out: list[Effect] = [Say("CRIT", f"Giving up all resources: {said.reason}.")]
-        s.is_excluded = peer.alive is not True
+        s.is_excluded = True
         return out + (_let_go(s) if s.phase is not Phase.INIT else [])
+    if said.word == "over":
+        was, s.is_excluded = s.is_excluded, False
+        return [STARTING] if was and s.phase is Phase.STARTING and s.work.is_idle else []
     if peer.alive is not False:
         return []  # it is heard again, or not told of yet
     ready, out = s.deaths.lock_says(peer.name, said.word)

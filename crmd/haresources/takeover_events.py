@@ -98,7 +98,8 @@ class LockSays:
     """What the disk lock decided (crmd/fencing/disk_lock.py).
 
     `won`: we go on, `node` may still hold its resources; `free`: it holds nothing any more; `lost`:
-    it goes on, or the lock cannot be read: release everything (`reason`).
+    it goes on, or the lock cannot be read: release everything (`reason`); `over`: it hears us
+    again.
     """
 
     node: str

@@ -1,7 +1,8 @@
 """Is a set of members allowed to act for the whole cluster?
 
 Majority of the configured nodes.  Two nodes: either one goes on alone once both have been seen
-(`wait_for_all`), or from the start without it.  It does not know what losing quorum entails
+(`wait_for_all`), or from the start without it; where a disk lock decides, only the one that it
+lets go on (`lock`).  It does not know what losing quorum entails
 (`no-quorum-policy`, scheduler and local executor).  Source: cluster-behaviour.md 1.2.
 """
 
@@ -18,6 +19,8 @@ class Quorum:
     configured: tuple[str, ...]
     wait_for_all: bool = True
     all_seen: bool = False
+    lock: str = ""
+    """Of two nodes, the word of the disk lock: granted, denied, or empty (none was asked)."""
 
     @property
     def is_two_node(self) -> bool:
@@ -42,8 +45,14 @@ class Quorum:
         if len(self.configured) == 1:
             return count == 1
         if self.is_two_node:
-            return count == 2 or (count == 1 and (self.all_seen or not self.wait_for_all))
+            if self.lock == "denied":  # the other one goes on without us, whom we still hear
+                return False
+            return count == 2 or (count == 1 and self._may_be_alone)
         return count >= self.majority
+
+    @property
+    def _may_be_alone(self) -> bool:
+        return self.lock == "granted" or self.all_seen or not self.wait_for_all
 
     def receipts_needed(self, members: Collection[str]) -> int:
         """How many members must hold a change on disk before it counts as safe.

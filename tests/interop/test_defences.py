@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from crmd.daemon.ipc import IpcError
 from tests.heartbeat.interop_rig import until
 from tests.interop.pair import Pair
 
@@ -66,3 +67,72 @@ def test_of_two_nodes_that_lose_each_other_the_one_with_the_disk_lock_goes_on(
     pair.kill_node(loser)
     until(lambda: all_on(pair) == winner, 12, "the take-over after the lease")
     assert "its lease is over" in pair.real_log(winner)
+
+
+CRM = """<configuration><crm_config><cluster_property_set id="cib-bootstrap-options">
+<nvpair id="o1" name="stonith-enabled" value="false"/>
+<nvpair id="o2" name="no-quorum-policy" value="ignore"/>
+<nvpair id="o3" name="disk-lock" value="{lock}"/>
+<nvpair id="o4" name="disk-lock-release" value="2s"/>
+</cluster_property_set></crm_config>
+<nodes><node id="1" uname="real"/><node id="2" uname="ours"/></nodes>
+<resources>
+<primitive id="ip_a" class="ocf" provider="heartbeat" type="IPaddr2">
+<instance_attributes id="ia"><nvpair id="a1" name="ip" value="10.99.0.100"/>
+<nvpair id="a2" name="cidr_netmask" value="24"/><nvpair id="a3" name="nic" value="eth0"/>
+</instance_attributes></primitive>
+<primitive id="ip_b" class="ocf" provider="heartbeat" type="IPaddr2">
+<instance_attributes id="ib"><nvpair id="b1" name="ip" value="10.99.0.101"/>
+<nvpair id="b2" name="cidr_netmask" value="24"/><nvpair id="b3" name="nic" value="eth0"/>
+</instance_attributes></primitive>
+</resources>
+<constraints><rsc_location id="la" rsc="ip_a" node="real" score="100"/>
+<rsc_location id="lb" rsc="ip_b" node="ours" score="100"/></constraints></configuration>"""
+
+
+def crm_pair(pair: Pair, **given: str) -> Pair:
+    """Two nodes with crmd and a CIB."""
+    for name in NAMES:
+        with (pair.folder / name / "etc/ha.d/ha.cf").open("a") as ha_cf:
+            ha_cf.write("crm on\n")
+        pair.start(name, "ours")
+
+    def formed_up() -> bool:
+        try:
+            return all(len(crm_status(pair, name).get("members", [])) == 2 for name in NAMES)
+        except IpcError:
+            return False
+
+    until(formed_up, 25, "both are members")
+    request = {"call": "replace", "section": "configuration", "xml": CRM.format(**given)}
+    answer = pair.ask("real", {"op": "cib", "request": request}, "crmd.sock")
+    assert answer["ok"], answer
+    pair.wait(25, **BOTH)
+    return pair
+
+
+def crm_status(pair: Pair, name: str) -> dict[str, object]:
+    status: dict[str, object] = pair.ask(name, {"op": "status"}, "crmd.sock")
+    return status
+
+
+def test_the_disk_lock_of_a_cib_decides_for_crmd(make_pair: MakePair, tmp_path: Path) -> None:
+    """no-quorum-policy=ignore, no fencing: without the lock both would take everything."""
+    lock = tmp_path / "lock"
+    lock.write_bytes(bytes(3 * 4096))
+    pair = crm_pair(make_pair(media=MEDIA), lock=str(lock))
+    time.sleep(1.0)
+    pair.cut("ours", 1)
+    end = time.monotonic() + 15
+    while not all_on(pair):
+        assert all(len(names) < 2 for names in pair.placement().values()), "on both nodes"
+        assert time.monotonic() < end, pair.placement()
+    winner = all_on(pair)
+    (loser,) = set(NAMES) - {winner}
+    assert crm_status(pair, winner)["lock"] == "granted"
+    assert crm_status(pair, loser)["lock"] == "denied"
+    pair.cut("ours", 1, heal=True)
+    pair.wait(30, **BOTH)
+    assert [crm_status(pair, name)["lock"] for name in NAMES] == ["", ""]
+    pair.kill_node(loser)
+    until(lambda: all_on(pair) == winner, 15, "the take-over after the lease")

@@ -36,3 +36,14 @@ def test_receipts_come_from_a_majority_of_the_configured_nodes_or_from_both_of_t
     assert five.receipts_needed(("a", "b")) == 2  # without quorum: all there are
     two = Quorum(("a", "b"), all_seen=True)
     assert two.receipts_needed(("a", "b")) == 2 and two.receipts_needed(("a",)) == 1
+
+
+def test_of_two_nodes_the_disk_lock_has_the_last_word():
+    quorum = Quorum(("a", "b"), all_seen=True)
+    assert quorum.has({"a"})
+    quorum.lock = "denied"
+    assert not quorum.has({"a"}) and not quorum.has({"a", "b"})
+    quorum.lock = "granted"
+    assert quorum.has({"a"})
+    assert Quorum(("a", "b"), lock="granted").has({"a"}), "it need not have seen both"
+    assert Quorum(("a", "b", "c"), all_seen=True, lock="denied").has({"a", "b"}), "majority decides"
