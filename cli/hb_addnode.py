@@ -17,7 +17,8 @@ from cli.streams import run_tool
 TOOL = "hb_addnode"
 SUMMARY = "Add nodes to the running cluster"
 OPTIONS = (
-    Option("help", "h", Takes.NOTHING, "", "Show this text (status 1, as Heartbeat's)"),
+    Option("check", "c", Takes.NOTHING, "", "Only say whether it would be done (ours)"),
+    Option("help", "h", Takes.NOTHING, "", "Show this text"),
     Option("version", "V", Takes.NOTHING, "", "Show the version"),
 )
 NOTES = """\
@@ -54,20 +55,23 @@ class NodeTool:
             return 0
         if given.has("help"):
             out.write(usage + "\n" + help_text(self.summary, OPTIONS, self.name, self.notes))
-            return 1
+            return 0
         if not given.words:
             out.write(usage)
             return 1
-        return self._request(given.words, err, env)
+        return self._request(given.words, given.has("check"), err, env)
 
-    def _request(self, names: Sequence[str], err: TextIO, env: Mapping[str, str]) -> int:
+    def _request(
+        self, names: Sequence[str], check: bool, err: TextIO, env: Mapping[str, str]
+    ) -> int:
         from crmd.daemon import ipc
         from crmd.daemon.paths import Paths
 
         path = Paths.from_environment(env.get("PACEKEEPER_ROOT")).heartbeat_socket
         try:
             with ipc.Client(path, 5.0) as client:
-                client.send({"op": self.op, "nodes": list(names)})
+                asked: dict[str, object] = {"op": self.op, "nodes": list(names)}
+                client.send({**asked, "check": True} if check else asked)
                 frame = client.receive()
                 while frame.get("event") not in ("changed", "refused"):
                     frame = client.receive()

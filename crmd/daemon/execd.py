@@ -68,8 +68,19 @@ def places_of(paths: Paths, environ: dict[str, str]) -> Places:
         agent_run=paths.root / "run",
         secrets=paths.secrets,
         use_system_agents=environ.get("PACEKEEPER_AGENTS") == "system",
-        extra=read_environment_file(paths.config / ENVIRONMENT_FILE),
+        extra=ha_cf_environment(paths) | read_environment_file(paths.config / ENVIRONMENT_FILE),
     )
+
+
+def ha_cf_environment(paths: Paths) -> dict[str, str]:
+    """`env NAME=VALUE` of ha.cf, as HA_NAME; nothing where ha.cf is absent or refused."""
+    from crmd.heartbeat.config import parse_ha_cf
+
+    try:
+        config, _ = parse_ha_cf(paths.ha_cf.read_text(errors="surrogateescape"))
+    except OSError:
+        return {}
+    return {} if config is None else {f"HA_{name}": value for name, value in config.env}
 
 
 def start_time(pid: int) -> str | None:

@@ -10,7 +10,7 @@ import json
 import os
 import syslog
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from crmd.daemon import heartbeatd_files, processes
@@ -87,12 +87,26 @@ def _stonith(config: Config, node: str, file: str, refused: list[str]) -> Stonit
     if not usable:
         return None
     last = usable[-1]
+    if last.file is not None:
+        last = _with_file(last, refused)
     if last.type != MANUAL_STONITH and not last.type.startswith("fence_"):
         refused.append(
             f"{file}: stonith type {last.type!r} is a plugin of cluster-glue, which cannot be run; "
             f"use a fence agent (stonith_host * fence_ipmilan ip=...) or {MANUAL_STONITH}"
         )
     return last
+
+
+def _with_file(line: Stonith, refused: list[str]) -> Stonith:
+    """`stonith TYPE FILE`: the parameters stand in the file, NAME=VALUE, one or more a line."""
+    try:
+        with open(line.file or "", "rb") as stream:
+            text = stream.read(MAX_BYTES).decode("utf-8", "surrogateescape")
+    except OSError as error:
+        refused.append(f"{line.file}: parameters of stonith {line.type}: {error.strerror}")
+        return line
+    rows = [row.partition("#")[0] for row in text.split("\n")]
+    return replace(line, parameters=tuple(word for row in rows for word in row.split()))
 
 
 # --- what is held -------------------------------------------------------------------------------
@@ -147,7 +161,7 @@ class HaLog:
     """
 
     def __init__(self, config: Config, node: str, root: Path) -> None:
-        self._node = node
+        self._node, self._is_syslog = node, config.syslogmsgfmt
         named = [name for name in (config.logfile, config.debugfile) if name is not None]
         self._files = [root / name.lstrip("/") for name in named]
         facility = (config.logfacility or "none").upper()
@@ -156,7 +170,8 @@ class HaLog:
 
     def line(self, level: str, text: str, tag: str = "") -> str:
         """Write one line, and return it as it stands in the log file."""
-        made = ha_line(self._node, level, text, tag, os.getpid(), time.time())
+        node = self._node if self._is_syslog else ""
+        made = ha_line(node, level, text, tag, os.getpid(), time.time())
         for path in self._files:
             self._append(path, made + "\n")
         if self._facility is not None:
@@ -187,9 +202,14 @@ _SYSLOG = {
 
 
 def ha_line(node: str, level: str, text: str, tag: str, pid: int, epoch_s: float) -> str:
-    """`Mmm dd HH:MM:SS HOST heartbeat: [PID]: LEVEL: TEXT`, or a script's line (section 16)."""
+    """`Mmm dd HH:MM:SS HOST heartbeat: [PID]: LEVEL: TEXT`, or a script's line (section 16).
+
+    Without a `node` in the form of `syslogmsgfmt false`: `heartbeat[PID]: DATE_TIME LEVEL: TEXT`.
+    """
     at = time.localtime(epoch_s)
     if tag:
         stamp = time.strftime("%Y/%m/%d_%H:%M:%S", at)
         return f"{stamp}\t{tag}(default)[{pid}]:    {level}: {text}"
+    if not node:
+        return f"heartbeat[{pid}]: {time.strftime('%Y/%m/%d_%H:%M:%S', at)} {level}: {text}"
     return f"{time.strftime('%b %d %H:%M:%S', at)} {node} heartbeat: [{pid}]: {level}: {text}"

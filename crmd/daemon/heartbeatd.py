@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import base64
-import binascii
 import os
 import random
 import selectors
@@ -21,29 +20,39 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import assert_never
 
 from crmd.daemon import heartbeatd_files as files
 from crmd.daemon import heartbeatd_nodes as nodes
 from crmd.daemon import ipc
-from crmd.daemon.heartbeatd_clients import Clients, Connection, Request, cluster_uid
+from crmd.daemon.heartbeatd_apiauth import Permits
+from crmd.daemon.heartbeatd_clients import Clients, cluster_uid
+from crmd.daemon.heartbeatd_desk import Desk
 from crmd.daemon.heartbeatd_flood import Flood
 from crmd.daemon.heartbeatd_frames import event_frame, snapshot
 from crmd.daemon.heartbeatd_halog import HaLog
 from crmd.daemon.heartbeatd_links import Links
 from crmd.daemon.heartbeatd_media import MediumError
-from crmd.daemon.heartbeatd_realtime import be_punctual, quiet_collector
+from crmd.daemon.heartbeatd_realtime import (
+    Reserve,
+    be_punctual,
+    core_files,
+    quiet_collector,
+)
+from crmd.daemon.heartbeatd_watchdog import Watchdog
 from crmd.daemon.heartbeatd_writer import Writer
 from crmd.daemon.log import PlainLog, SafeSink
 from crmd.daemon.paths import PathError, Paths
 from crmd.heartbeat import events as ev
-from crmd.heartbeat.node import Identity, Node, QueueFull
+from crmd.heartbeat.node import Identity, Node
 from crmd.heartbeat.settings import Config
 from crmd.messaging import Delivered, PeerUp
 
 REMEMBER_EVERY_S = 5.0
 MAINTAIN_EVERY_S = 1.0
 LEAVE_AT_MOST_S = 2.0
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 EXIT_CONFIG = 6
 EXIT_RUNNING = 7
 
@@ -82,6 +91,8 @@ class Daemon:
         self._due = 0.0
         """When the node needs its next Tick."""
         self._flood = Flood(node.config.keepalive_s)
+        self._watchdog = Watchdog(_below(paths, node.config.watchdog), node.config.deadtime_s)
+        self._reserve = Reserve(node.config.memreserve_kb)
         self._wake_read, self._wake_write = socket.socketpair()
         self._signals: set[int] = set()
         trusted = {0, os.geteuid()} | ({uid} if (uid := cluster_uid()) is not None else set())
@@ -90,9 +101,19 @@ class Daemon:
             ipc.listen(paths.heartbeat_socket),
             paths.heartbeat_socket,
             greet=lambda: snapshot(self.node, clock()),
-            handle=self._request,
-            gone=self._client_gone,
+            handle=lambda connection, request: self.desk.request(connection, request),
+            gone=lambda connection, reason: self.desk.gone(connection, reason),
             trusted_uids=frozenset(trusted),
+        )
+        self.desk = Desk(
+            node,
+            self._feed,
+            self.clients.send,
+            self.clients.names,
+            clock,
+            log,
+            self.ha_log,
+            Permits.of(node.config.apiauth),
         )
 
     # --- the loop -------------------------------------------------------------------------------
@@ -103,9 +124,18 @@ class Daemon:
         self.clients.start()
         self.links.watch()
         self._feed(ev.Tick(time.time(), _load_average()), clock())
+        for text in [self._watchdog.problem, *self.desk.permits.unknown]:
+            if text:
+                self.log.error("config.problem", text=text)
         while self.is_running:
-            self._turn()
+            try:
+                self._turn()
+            except MemoryError:
+                if not self._reserve.release():
+                    raise
+                self.log.error("memory.short", text="memreserve is used up; the node is at risk")
         self._save_memory(wait=True)
+        self._watchdog.close()
         self.clients.close()
         self.links.close()
         self.writer.close()
@@ -129,6 +159,7 @@ class Daemon:
         if now >= self._due:
             self._feed(ev.Tick(time.time(), self._load_if_due(now)), now)
             self._due = self.node.deadline()
+            self._watchdog.kick()
         self.clients.set_reading(self.node.may_submit)
         if now >= self._remember_at:
             self._save_memory()
@@ -143,9 +174,14 @@ class Daemon:
         return Links(
             config.media,
             self.selector,
-            on_packet=lambda link, data: self._feed(ev.Received(link, data), clock()),
+            on_packet=self._packet,
             on_ping=lambda node, data: self._feed(ev.PingAnswered(node, data), clock()),
         )
+
+    def _packet(self, link: str, data: bytes) -> None:
+        if self.node.config.debug > 1:
+            self.ha_log.line("debug", "packet", {"link": link, "bytes": len(data)})
+        self._feed(ev.Received(link, data), clock())
 
     def _feed(self, event: ev.Input, now: float) -> None:
         for output in self.node.step(event, now):
@@ -200,88 +236,13 @@ class Daemon:
         self._load_at = now + 1.0
         return _load_average()
 
-    # --- clients --------------------------------------------------------------------------------
-
-    def _request(self, connection: Connection, request: Request) -> None:
-        operation = request.get("op")
-        if operation == "snapshot":
-            self.clients.send(connection, snapshot(self.node, clock()))
-        elif operation == "counters":
-            counters = dict(sorted(self.node.counters.items()))
-            self.clients.send(connection, {"event": "counters", "counters": counters})
-        elif operation == "parameter":
-            known = dict(self.node.config.as_written)
-            name = str(request.get("name"))
-            answer = {"event": "parameter", "name": name, "value": known.get(name)}
-            self.clients.send(connection, answer)
-        elif not connection.may_change:
-            self._refuse(connection, request, "only root and the cluster user may do this")
-        else:
-            self._change(connection, request, operation)
-
-    def _change(self, connection: Connection, request: Request, operation: object) -> None:
-        now = clock()
-        try:
-            if operation == "send":
-                payload = base64.b64decode(_text(request, "payload"), validate=True)
-                to = request.get("to")
-                to = None if to is None else _text(request, "to").lower()
-                self._feed(ev.Submit(_text(request, "topic"), payload, to), now)
-            elif operation == "register":
-                self._register(connection, request, now)
-            elif operation == "leave":
-                self._feed(ev.Leave(), now)
-            elif operation == "rejoin":
-                self._feed(ev.Rejoin(), now)
-            elif operation in ("addnode", "delnode"):
-                self._change_nodes(connection, request, operation == "addnode", now)
-            elif operation == "raw":
-                pairs = tuple((str(name), str(value)) for name, value in request["fields"])
-                self._feed(ev.SubmitRaw(pairs), now)
-            else:
-                self._refuse(connection, request, f"operation {operation!r} is not known")
-        except (KeyError, TypeError, ValueError, binascii.Error, QueueFull) as error:
-            self._refuse(connection, request, str(error) or type(error).__name__)
-
-    def _change_nodes(
-        self, connection: Connection, request: Request, add: bool, now: float
-    ) -> None:
-        names = tuple(str(name).lower() for name in request["nodes"])
-        roster = self.node.roster
-        why = roster.refusal_to_add(names) if add else roster.refusal_to_delete(names)
-        if why is not None or not names:
-            self._refuse(connection, request, why or "no node is named")
-            return
-        self._feed(ev.ChangeNodes(names, add), now)
-        self.clients.send(connection, {"event": "changed", "nodes": list(roster.names())})
-
-    def _register(self, connection: Connection, request: Request, now: float) -> None:
-        name = _text(request, "client")
-        if not name.replace("-", "").replace("_", "").isalnum() or len(name) > 32:
-            raise ValueError(f"client name {name!r} must be up to 32 letters and digits")
-        if name in self.clients.names():
-            raise ValueError(f"a client called {name!r} is connected already")
-        connection.name, connection.wants_raw = name, bool(request.get("raw"))
-        self._feed(ev.ClientChange(name, True), now)
-        self.clients.send(connection, {"event": "registered", "client": name})
-        self.log.info("client.registered", client=name, pid=connection.pid)
-
-    def _refuse(self, connection: Connection, request: Request, reason: str) -> None:
-        answer = {"event": "refused", "op": str(request.get("op")), "reason": reason}
-        self.clients.send(connection, answer)
-
-    def _client_gone(self, connection: Connection, reason: str) -> None:
-        if connection.name is not None:
-            self.log.info("client.gone", client=connection.name, reason=reason)
-            self._feed(ev.ClientChange(connection.name, False), clock())
-
     # --- signals, files, media ------------------------------------------------------------------
 
     def _watch_signals(self) -> None:
         for end in (self._wake_read, self._wake_write):
             end.setblocking(False)
         signal.set_wakeup_fd(self._wake_write.fileno(), warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in _SIGNALS:
             signal.signal(number, lambda got, _frame: self._signals.add(got))
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         self.selector.register(self._wake_read, selectors.EVENT_READ, self._woken)
@@ -294,6 +255,11 @@ class Daemon:
 
     def _obey_signals(self, now: float) -> None:
         signals, self._signals = self._signals, set()
+        more = (signal.SIGUSR1 in signals) - (signal.SIGUSR2 in signals)
+        if more:
+            level = max(0, self.node.config.debug + more)
+            self.node.config = replace(self.node.config, debug=level)
+            self.log.info("debug.level", debug=level)
         if signal.SIGHUP in signals:
             self._reload(now)
         if signals & {signal.SIGTERM, signal.SIGINT}:
@@ -336,6 +302,7 @@ class Daemon:
                     self.log.error("reload.medium", problem=line)
             self.links.watch()
         self._flood.keepalive_s = config.keepalive_s
+        self.desk.permits = Permits.of(config.apiauth)
         for output in self.node.reconfigure(config, now):
             if isinstance(output, ev.Tell):
                 self._tell(output.event)
@@ -359,11 +326,9 @@ class Daemon:
             self.writer.lost = 0
 
 
-def _text(request: Request, key: str) -> str:
-    value = request[key]
-    if not isinstance(value, str):
-        raise TypeError(f"{key} must be text, not {type(value).__name__}")
-    return value
+def _below(paths: Paths, name: str | None) -> Path | None:
+    """A path of ha.cf below the root of this node, so that a lab node never has the machine's."""
+    return None if name is None else paths.root / name.lstrip("/")
 
 
 def _interfaces() -> set[str]:
@@ -437,6 +402,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"heartbeatd: {error}\n")
         return EXIT_RUNNING
     os.chdir(paths.run)
+    config = daemon.node.config
+    folder = _below(paths, config.coreroot)
+    for text in core_files(config.coredumps, None if folder is None else str(folder)):
+        log.warning("cores.missing", text=text)
     if daemon.node.config.realtime and not arguments.no_realtime:
         threads = (0, daemon.writer.native_id, daemon.ha_log.native_id)
         for text in be_punctual(daemon.node.config.rtprio, threads):

@@ -46,6 +46,8 @@ class Connection:
     sock: socket.socket
     may_change: bool
     pid: int
+    uid: int = -1
+    gid: int = -1
     name: str | None = None
     """Name it registered by; only named clients get application messages."""
     wants_raw: bool = False
@@ -89,7 +91,7 @@ class Clients:
             sock.close()
             return
         sock.setblocking(False)
-        connection = Connection(sock, is_trusted, who.pid)
+        connection = Connection(sock, is_trusted, who.pid, who.uid, who.gid)
         connection.decoder = ipc.Decoder(ipc.FRAME_LIMIT if is_trusted else QUESTION_LIMIT)
         self.connections.append(connection)
         self.selector.register(sock, self._wanted(connection), self._on_event(connection))

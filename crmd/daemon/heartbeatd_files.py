@@ -14,7 +14,7 @@ import os
 import re
 import stat
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from crmd.daemon import heartbeatd_nodes
@@ -81,6 +81,7 @@ def read_setup(paths: Paths, node: str, interfaces: set[str] | None, now: float)
         missing = local_node_problem(config, name, str(paths.ha_cf))
         if missing is not None:
             refused.append(str(missing))
+        refused += _children_problems(config, str(paths.ha_cf))
     ring, key_problems = read_authkeys(paths.authkeys)
     refused += key_problems
     if refused or config is None or ring is None:
@@ -91,8 +92,57 @@ def read_setup(paths: Paths, node: str, interfaces: set[str] | None, now: float)
     config, deleted = heartbeatd_nodes.with_known(config, known, str(paths.ha_cf), warnings)
     if config.auth_downgrade_s:
         ring = Keyring(ring.active, ring.keys, crc_until=now + config.auth_downgrade_s)
+    config = _with_logd(config, paths)
     haresources = _haresources(paths) if config.crm == "off" else None
     return Setup(name, config, ring, tuple(warnings), configured, deleted, haresources)
+
+
+def _children_problems(config: Config, file: str) -> list[str]:
+    """Programs of respawn and failfast lines that cannot be started here."""
+    import pwd
+
+    found = []
+    for child in config.children:
+        program = child.argv[0]
+        if os.path.basename(program) == "ipfail":
+            continue  # haresourcesd does its work, nothing is started
+        try:
+            pwd.getpwnam(child.user)
+        except KeyError:
+            found.append(f"{file}: respawn {program}: there is no user {child.user!r} here")
+        if not os.access(program, os.X_OK):
+            found.append(
+                f"{file}: respawn {program}: is not executable; correct or remove the line"
+            )
+    return found
+
+
+_LOGD = ("logfile", "debugfile", "logfacility")
+
+
+def _with_logd(config: Config, paths: Paths) -> Config:
+    """Where the logging daemon would write, for `use_logd on`: /etc/logd.cf, else syslog.
+
+    It counts as well where ha.cf says nothing of logs and that file exists.
+    """
+    named = config.logfile or config.debugfile or config.logfacility
+    place = paths.root / "etc/logd.cf"
+    if config.use_logd is False or (config.use_logd is None and (named or not place.exists())):
+        return config
+    found: dict[str, str] = {}
+    try:
+        for line in _read_small(place).split("\n"):
+            words = line.partition("#")[0].split()
+            if len(words) == 2 and words[0] in _LOGD:
+                found[words[0]] = words[1]
+    except OSError:
+        found = {}
+    return replace(
+        config,
+        logfile=found.get("logfile"),
+        debugfile=found.get("debugfile"),
+        logfacility=found.get("logfacility", "daemon"),
+    )
 
 
 def _haresources(paths: Paths) -> bytes:

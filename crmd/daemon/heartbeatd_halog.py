@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import syslog
 import threading
+import time
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -74,8 +75,10 @@ class HaLog:
     def __init__(self, config: Config, host: str, root: Path) -> None:
         self.lost = 0
         self.problems: list[str] = []
-        self._render = HaLogRenderer(host)
+        self._render = HaLogRenderer(host, is_syslog=config.syslogmsgfmt)
         self._files: list[tuple[SafeSink, bool]] = []
+        self._unopened: list[tuple[Path, bool]] = []
+        self._open_again_s, self._tried_at = config.conn_logd_time_s, time.monotonic()
         for name, with_debug in ((config.logfile, False), (config.debugfile, True)):
             if name is not None:
                 self._open(root / name.lstrip("/"), with_debug)
@@ -94,6 +97,15 @@ class HaLog:
             self._files.append((FileSink(path), with_debug))
         except OSError as error:
             self.problems.append(f"{path}: cannot be written ({error.strerror}); correct ha.cf")
+            self._unopened.append((path, with_debug))
+
+    def _open_again(self) -> None:
+        if self._unopened and time.monotonic() - self._tried_at >= self._open_again_s:
+            self._tried_at = time.monotonic()
+            waiting, self._unopened = self._unopened, []
+            for path, with_debug in waiting:
+                self._open(path, with_debug)
+            del self.problems[:]  # told at the start
 
     @property
     def native_id(self) -> int:
@@ -102,7 +114,7 @@ class HaLog:
 
     def line(self, level: str, event: str, facts: Facts) -> None:
         """Queue one line; `level` is debug, info, warning or error."""
-        if not self._files and self._facility is None:
+        if not self._files and not self._unopened and self._facility is None:
             return
         text = self._render(None, "", {"event": classic_text(event, facts), "level": level})
         with self._changed:
@@ -119,11 +131,13 @@ class HaLog:
                 if not self._waiting:
                     return
                 level, text = self._waiting.popleft()
+            self._open_again()
             for sink, with_debug in self._files:
                 if with_debug or level != "debug":
                     sink.write(text + "\n")
             if self._facility is not None:
-                syslog.syslog(_SYSLOG.get(level, syslog.LOG_INFO), text.partition("]: ")[2])
+                said = text.partition("]: ")[2]
+                syslog.syslog(_SYSLOG.get(level, syslog.LOG_INFO), said)
 
     def close(self) -> None:
         """Write what waits, for one second at most."""

@@ -55,3 +55,34 @@ def _lock_memory() -> str:
     if libc.mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT) == 0:
         return ""
     return os.strerror(ctypes.get_errno())
+
+
+def core_files(wanted: bool | None, folder: str | None) -> list[str]:
+    """`coredumps` and `coreroot` of ha.cf: whether this process may leave a core file, and where.
+
+    Returns what could not be done, worded for a person.
+    """
+    missed: list[str] = []
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    if wanted is not None:
+        resource.setrlimit(resource.RLIMIT_CORE, (hard if wanted else 0, hard))
+        if wanted and hard == 0:
+            missed.append("coredumps: the limit set by the system is 0; raise it (ulimit -c)")
+    if folder is not None:
+        try:
+            os.chdir(folder)
+        except OSError as error:
+            missed.append(f"coreroot {folder}: {error.strerror}")
+    return missed
+
+
+class Reserve:
+    """`memreserve` of ha.cf: memory that is there, locked, until it is needed."""
+
+    def __init__(self, kilobytes: int) -> None:
+        self._held: bytearray | None = bytearray(kilobytes * 1024) if kilobytes else None
+
+    def release(self) -> bool:
+        """Give it back.  False: there was none left."""
+        had, self._held = self._held is not None, None
+        return had

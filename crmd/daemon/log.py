@@ -104,10 +104,13 @@ def _with_clock(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapp
 
 
 class HaLogRenderer:
-    """`Mmm dd HH:MM:SS HOST heartbeat: [PID]: LEVEL: TEXT`, heartbeat-v1.md section 16.1."""
+    """`Mmm dd HH:MM:SS HOST heartbeat: [PID]: LEVEL: TEXT`, heartbeat-v1.md section 16.1.
 
-    def __init__(self, host: str, program: str = "heartbeat") -> None:
-        self._host, self._program = host, program
+    Not `is_syslog` (ha.cf: syslogmsgfmt false): `heartbeat[PID]: DATE_TIME LEVEL: TEXT`, 16.2.
+    """
+
+    def __init__(self, host: str, program: str = "heartbeat", *, is_syslog: bool = True) -> None:
+        self._host, self._program, self._is_syslog = host, program, is_syslog
 
     def __call__(self, _: Any, __: str, event: MutableMapping[str, Any]) -> str:
         fields = dict(event)
@@ -116,6 +119,9 @@ class HaLogRenderer:
         for unwanted in ("timestamp", "mono", "node", "daemon"):
             fields.pop(unwanted, None)
         text = " ".join([name, *(f"{k}={_plain(v)}" for k, v in fields.items())])
+        if not self._is_syslog:
+            stamp = time.strftime("%Y/%m/%d_%H:%M:%S")
+            return f"{self._program}[{os.getpid()}]: {stamp} {level}: {text}"
         stamp = time.strftime("%b %d %H:%M:%S")
         return f"{stamp} {self._host} {self._program}: [{os.getpid()}]: {level}: {text}"
 

@@ -20,13 +20,15 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from crmd.daemon import ipc, processes
+from crmd.daemon import ipc, processes, respawn
 from crmd.daemon.log import FileSink, PlainLog
 from crmd.daemon.paths import PathError, Paths
 from crmd.daemon.processes import Process
 from crmd.daemon.restarts import Restarts
+from crmd.heartbeat.settings import Child, Config
 
 DAEMONS: tuple[tuple[str, str], ...] = (
     ("heartbeatd", "crmd.daemon.heartbeatd"),
@@ -63,6 +65,9 @@ class Daemon:
     start_at: float | None = 0.0
     kill_at: float | None = None
     is_ending: bool = False
+    child: Child | None = None
+    """A program of a respawn or failfast line, no daemon of ours."""
+    lives: respawn.Lives = field(default_factory=respawn.Lives)
 
 
 def wants_haresources(paths: Paths, choice: str) -> bool:
@@ -74,14 +79,23 @@ def wants_haresources(paths: Paths, choice: str) -> bool:
         return choice == "haresources"
     from crmd.haresources.claims import groups_of
     from crmd.haresources.parse import parse
-    from crmd.heartbeat.config import parse_ha_cf
 
+    config = read_config(paths)
     try:
-        config, _ = parse_ha_cf(paths.ha_cf.read_text(errors="surrogateescape"))
         text = paths.haresources.read_text(errors="surrogateescape")
     except OSError:
         return False
     return config is not None and config.crm == "off" and bool(groups_of(parse(text)))
+
+
+def read_config(paths: Paths) -> Config | None:
+    """ha.cf; None if it is absent or refused, which heartbeatd will say."""
+    from crmd.heartbeat.config import parse_ha_cf
+
+    try:
+        return parse_ha_cf(paths.ha_cf.read_text(errors="surrogateescape"))[0]
+    except OSError:
+        return None
 
 
 class Supervisor:
@@ -93,6 +107,7 @@ class Supervisor:
         log: PlainLog,
         daemons: Sequence[tuple[str, str]] = DAEMONS,
         node: str = "",
+        children: Sequence[Child] = (),
     ) -> None:
         self._paths = paths
         self._log = log
@@ -100,6 +115,7 @@ class Supervisor:
         self._session = processes.life_of_node()
         self._node = node
         self._daemons = [Daemon(name, module) for name, module in daemons]
+        self._add_children(children)
         self._selector = selectors.DefaultSelector()
         self._is_leaving = False
         self._is_ready = False
@@ -107,6 +123,16 @@ class Supervisor:
         self._failure = ""
         self.is_done = False
         self.exit_status = EX_OK
+
+    def _add_children(self, children: Sequence[Child]) -> None:
+        """They start when the node is up, and end after the manager has released everything."""
+        made = [
+            Daemon(f"respawn{number}-{Path(child.argv[0]).name}", "", start_at=None, child=child)
+            for number, child in enumerate(children, start=1)
+        ]
+        for daemon, child in zip(made, children, strict=True):
+            daemon.lives.failfast = child.failfast
+        self._daemons[-1:-1] = made
 
     # --- daemons --------------------------------------------------------------------------
 
@@ -123,6 +149,7 @@ class Supervisor:
     def _watch(self, daemon: Daemon, process: Process) -> None:
         daemon.process, daemon.start_at = process, None
         daemon.restarts.started(time.monotonic())
+        daemon.lives.started(time.monotonic())
         self._selector.register(
             process.pidfd, selectors.EVENT_READ, lambda: self._ended(daemon, process)
         )
@@ -135,7 +162,10 @@ class Supervisor:
         if daemon.name == "heartbeatd":
             arguments += ["--resumed"] if daemon.name in self._register.ran() else []
         try:
-            process = processes.spawn(daemon.name, daemon.module, arguments, self._paths)
+            if daemon.child is not None:
+                process = respawn.start(daemon.name, daemon.child, self._paths)
+            else:
+                process = processes.spawn(daemon.name, daemon.module, arguments, self._paths)
         except OSError as e:
             daemon.start_at = daemon.restarts.ended(time.monotonic())
             self._log.error("daemon.not_started", name=daemon.name, reason=str(e))
@@ -151,6 +181,8 @@ class Supervisor:
             self._log.info("daemon.ended", name=daemon.name, status=status)
             daemon.start_at = None
             self._continue_leaving()
+        elif daemon.child is not None:
+            self._child_ended(daemon, daemon.child, status)
         elif status in NO_RESPAWN:
             self._failure = self._last_words(daemon.name)
             self._log.error("daemon.gave_up", name=daemon.name, status=status, reason=self._failure)
@@ -168,6 +200,16 @@ class Supervisor:
                 status=status,
                 restart_in_s=round(daemon.start_at - now, 3),
             )
+
+    def _child_ended(self, daemon: Daemon, child: Child, status: int | None) -> None:
+        now = time.monotonic()
+        after = daemon.lives.ended(status, now)
+        facts = {"program": child.argv[0], "status": status, "after": after.value}
+        self._log.warning("respawn.ended", name=daemon.name, **facts)
+        if after is respawn.After.AGAIN:
+            daemon.start_at = daemon.restarts.ended(now)
+        elif after is respawn.After.REBOOT:
+            self._panic(f"failfast program {child.argv[0]} ended with status {status}")
 
     def _last_words(self, name: str) -> str:
         with contextlib.suppress(OSError):
@@ -269,8 +311,11 @@ class Supervisor:
     def _look_ready(self) -> None:
         has_v1 = any(d.name == "haresourcesd" for d in self._daemons)
         socket_ = self._paths.haresources_socket if has_v1 else self._paths.crmd_socket
-        if socket_.exists() and all(d.process for d in self._daemons):
+        if socket_.exists() and all(d.process for d in self._daemons if d.child is None):
             self._is_ready = True
+            for daemon in self._daemons:
+                if daemon.child is not None and daemon.process is None:
+                    daemon.start_at = time.monotonic()
             self._log.info("node.ready")
             self._notify("READY=1")
 
@@ -429,7 +474,8 @@ def run(argv: Sequence[str] | None = None) -> int:
         log = PlainLog(FileSink(paths.log_file("pacekeeperd")), daemon="pacekeeperd")
         v1 = wants_haresources(paths, options.manager)
         daemons = HARESOURCES_DAEMONS if v1 else DAEMONS
-        supervisor = Supervisor(paths, log, daemons, options.node)
+        children = respawn.children_of(read_config(paths))
+        supervisor = Supervisor(paths, log, daemons, options.node, children)
         supervisor.watch_signals()
         supervisor.begin()
     except (PathError, ipc.IpcError, OSError) as e:

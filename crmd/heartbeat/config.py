@@ -88,6 +88,8 @@ def _finished(draft: Draft) -> tuple[Config | None, list[Problem]]:
     if "auto_failback" not in at and "nice_failback" not in at:
         draft.warning("auto_failback is not set; legacy is assumed, better say on or off", line=0)
     _check_disklock(draft)
+    _check_logs(draft)
+    _check_stonith(draft)
     if draft.apiauth:
         kept = {auth.client: auth for auth in DEFAULT_APIAUTH} | draft.apiauth
         values["apiauth"] = tuple(kept[name] for name in sorted(kept))
@@ -99,13 +101,35 @@ def _finished(draft: Draft) -> tuple[Config | None, list[Problem]]:
         children=tuple(draft.children),
         stonith=tuple(draft.stonith),
         env=tuple(sorted(draft.env.items())),
-        crm_settings=tuple(sorted(draft.crm_settings.items())),
         as_written=tuple(sorted(draft.as_written.items())),
         udpport=draft.udpport,
         baud=draft.baud,
         **values,  # type: ignore[arg-type]  # each was converted by its directive
     )
     return config, draft.problems
+
+
+def _check_logs(draft: Draft) -> None:
+    values, at = draft.values, draft.lines
+    logs = [name for name in ("logfile", "debugfile", "logfacility") if name in values]
+    if values.get("use_logd") is False and not logs:
+        draft.error(
+            "use_logd is off and neither logfile, debugfile nor logfacility is set: nothing would "
+            "be logged; add one of them",
+            line=at["use_logd"],
+        )
+    elif values.get("use_logd") and logs:
+        text = f"use_logd is on: {' '.join(logs)} do not count, /etc/logd.cf does"
+        draft.warning(text, line=at["use_logd"])
+
+
+def _check_stonith(draft: Draft) -> None:
+    at = draft.lines
+    if draft.values.get("crm", "off") != "off" and draft.stonith:
+        draft.warning(
+            "stonith lines do not count with crm on: the CIB rules (the import turns them into it)",
+            line=at.get("stonith_host", at.get("stonith", 0)),
+        )
 
 
 def _check_times(

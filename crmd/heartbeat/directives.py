@@ -121,20 +121,19 @@ def _milliseconds(word: str) -> float:
     return _integer(1, 3_600_000, word.removesuffix("ms")) / 1000
 
 
-def _without_effect(instead: str, then: Handler | None = None) -> Handler:
-    """A directive that changes nothing here, said in a warning; `then` keeps its value."""
-
+def _refused(reason: str) -> Handler:
     def use(draft: Draft, rest: str) -> None:
-        if then is not None:
-            then(draft, rest)
-        draft.warning(f"{draft.directive} has no effect in Pacekeeper: {instead}")
+        draft.error(f"{draft.directive} is refused: {reason}")
 
     return use
 
 
-def _refused(reason: str) -> Handler:
+def _only(wanted: bool, reason: str) -> Handler:
+    """A switch that has but one position here; the other one is refused."""
+
     def use(draft: Draft, rest: str) -> None:
-        draft.error(f"{draft.directive} is refused: {reason}")
+        if parse_bool(rest) is not wanted:
+            draft.error(f"{draft.directive} {rest} is refused: {reason}")
 
     return use
 
@@ -224,12 +223,31 @@ def _ping_group(draft: Draft, rest: str) -> None:
     draft.media.append(parse_ping_group(split_words(rest)))
 
 
+_OWN_API = "it speaks Heartbeat's client protocol, which is not offered"
+NO_CHILDREN: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("ccm", "cib", "crmd", "attrd", "pengine", "lrmd", "stonithd", "stonith-ng"),
+        "Pacekeeper runs its own daemons; write crm on instead, and remove the line",
+    ),
+    "dopd": f"{_OWN_API}; in drbd.conf use the fence-peer handler of your DRBD for a CIB",
+    "pingd": f"{_OWN_API}; write a ping line and respawn ipfail, or an ocf:pacemaker:ping resource",
+    **dict.fromkeys(
+        ("mgmtd", "hbagent", "evmsd", "evms_failover", "cl_status"), f"{_OWN_API}; remove the line"
+    ),
+}
+"""Programs of Heartbeat that a respawn line may name, and what to use instead."""
+
+
 def _child(draft: Draft, rest: str, *, failfast: bool = False) -> None:
     words = rest.split()
     if len(words) < 2:
         raise ValueError(f"{rest!r} needs a user and a program: hacluster /usr/lib/...")
     if not os.path.isabs(words[1]):
         raise ValueError(f"program {words[1]!r} is not an absolute path; write it from /")
+    program = os.path.basename(words[1])
+    if program in NO_CHILDREN:
+        draft.error(f"{draft.directive} of {program} is refused: {NO_CHILDREN[program]}")
+        return
     draft.children.append(Child(words[0], tuple(words[1:]), failfast))
 
 
@@ -246,6 +264,12 @@ def _apiauth(draft: Draft, rest: str) -> None:
         raise ValueError(f"client {words[0]!r} is given neither uid= nor gid=; add one")
     if words[0] in draft.apiauth:
         raise ValueError(f"client {words[0]!r} was already given; put all names on one line")
+    others = sorted({*uids, *gids} - {"root", "hacluster", "haclient", "0"})
+    if others:
+        draft.warning(
+            f"apiauth {words[0]}: only root and hacluster can be clients; {', '.join(others)} may "
+            "ask for the state, with the group haclient"
+        )
     draft.apiauth[words[0]] = ApiAuth(words[0], tuple(uids), tuple(gids))
 
 
@@ -282,13 +306,6 @@ def _crm(draft: Draft, rest: str) -> None:
         raise ValueError(f"{rest!r} is for developers of Heartbeat; write on or off")
     else:
         raise ValueError(f"{rest!r} is neither on, off, respawn nor manual")
-
-
-def _crm_setting(name: str) -> Handler:
-    def use(draft: Draft, rest: str) -> None:
-        draft.crm_settings[name] = "true" if parse_bool(rest) else "false"
-
-    return use
 
 
 def _auth_downgrade(draft: Draft, rest: str) -> None:
@@ -354,70 +371,51 @@ DIRECTIVES: Mapping[str, Handler] = {
     "logfile": _scalar("logfile", _path),
     "debugfile": _scalar("debugfile", _path),
     "logfacility": _scalar("logfacility", partial(_one_of, _FACILITIES)),
-    "use_logd": _without_effect(
-        "there is no logging daemon; logs go to logfile, debugfile and logfacility",
-        _bool("use_logd"),
-    ),
-    "conn_logd_time": _without_effect(
-        "there is no logging daemon; remove the line", _scalar("conn_logd_time_s", _positive_time)
-    ),
-    "syslogmsgfmt": _without_effect(
-        "lines always have the classic form; remove the line", _bool("syslogmsgfmt")
-    ),
+    "use_logd": _bool("use_logd"),
+    "conn_logd_time": _scalar("conn_logd_time_s", _positive_time),
+    "syslogmsgfmt": _bool("syslogmsgfmt"),
     "debug": _scalar("debug", partial(_integer, 0, 255)),
-    "watchdog": _without_effect(
-        "configure the watchdog of the machine with a systemd unit (RuntimeWatchdogSec)", _watchdog
-    ),
+    "watchdog": _watchdog,
     "realtime": _bool("realtime"),
     "rtprio": _scalar("rtprio", partial(_integer, 1, 99)),
-    "memreserve": _without_effect(
-        "memory is locked as it is used; remove the line",
-        _scalar("memreserve_kb", partial(_integer, 1, 1_000_000)),
-    ),
+    "memreserve": _scalar("memreserve_kb", partial(_integer, 1, 1_000_000)),
     "hbgenmethod": _scalar("hbgenmethod", partial(_one_of, frozenset({"file", "time"}))),
     "uuidfrom": _scalar("uuidfrom", partial(_one_of, frozenset({"file", "nodename"}))),
     "autojoin": _scalar("autojoin", partial(_one_of, frozenset({"none", "other", "any"}))),
-    "respawn": _without_effect(
-        "no program is started; make it a resource or a service unit", _child
-    ),
-    "failfast": _without_effect(
-        "no program is started or watched; make it a resource with on-fail=fence",
-        partial(_child, failfast=True),
-    ),
-    "apiauth": _without_effect(
-        "root, hacluster and the group haclient may connect; use those accounts", _apiauth
-    ),
-    "stonith": _without_effect(
-        "fencing is configured in the CIB; the import reads stonith_host", _stonith
-    ),
-    "stonith_host": _without_effect(
-        "fencing is configured in the CIB; the import turns this line into it", _stonith_host
-    ),
+    "respawn": _child,
+    "failfast": partial(_child, failfast=True),
+    "apiauth": _apiauth,
+    "stonith": _stonith,
+    "stonith_host": _stonith_host,
     "msgfmt": _scalar("msgfmt", partial(_one_of, frozenset({"classic", "netstring"}))),
     "compression": _scalar("compression", partial(_one_of, frozenset({"zlib", "bz2"}))),
     "compression_threshold": _scalar("compression_threshold_kb", partial(_integer, 1, 4096)),
     "traditional_compression": _bool("traditional_compression"),
     "max_rexmit_delay": _scalar("max_rexmit_delay_s", _milliseconds),
     "log_badpack": _bool("log_badpack"),
-    "coredumps": _without_effect(
-        "Python leaves no useful core; remove the line", _bool("coredumps")
-    ),
-    "coreroot": _without_effect(
-        "Python leaves no useful core; remove the line", _scalar("coreroot", _path)
-    ),
+    "coredumps": _bool("coredumps"),
+    "coreroot": _scalar("coreroot", _path),
     "use_apphbd": _refused(
         "the application heartbeat daemon is gone; let monitor actions watch applications"
     ),
-    "env": _without_effect(
-        "agents get their parameters from the CIB; set it there", partial(_each_word, _env)
-    ),
+    "env": partial(_each_word, _env),
     "crm": _crm,
     "pacemaker": _crm,
-    "crm_daemon_dir": _without_effect("it runs its own daemons; remove the line"),
-    "crmd_spawns_pengine": _without_effect("the scheduler is always a child; remove the line"),
-    "record_config_changes": _crm_setting("record_config_changes"),
-    "record_pengine_inputs": _crm_setting("record_pengine_inputs"),
-    "enable_config_writes": _crm_setting("enable_config_writes"),
-    "normalpoll": _without_effect("it only chose between two builds; remove the line"),
+    "crm_daemon_dir": _refused(
+        "the daemons are Pacekeeper's own, wherever it is installed; remove the line"
+    ),
+    "crmd_spawns_pengine": _only(
+        True, "the scheduler is always started by pacekeeperd and ends with it; remove the line"
+    ),
+    "record_config_changes": _only(
+        True, "changes of the CIB are always logged; choose what to keep in the CIB's options"
+    ),
+    "record_pengine_inputs": _only(
+        True, "set pe-input-series-max=0, pe-warn-series-max=0, pe-error-series-max=0 in the CIB"
+    ),
+    "enable_config_writes": _only(
+        True, "an acknowledged change of the CIB is always on disk; remove the line"
+    ),
+    "normalpoll": _refused("it chose between two builds of Heartbeat; remove the line"),
     "auth_downgrade": _auth_downgrade,
 }

@@ -85,12 +85,14 @@ class Config:
     logfacility: str | None = None
     use_logd: bool | None = None
     conn_logd_time_s: float = 60.0
+    """After so long a log that could not be opened is tried again."""
     syslogmsgfmt: bool = True
     debug: int = 0
     watchdog: str | None = None
     realtime: bool = True
     rtprio: int = 1
-    memreserve_kb: int = 6500
+    memreserve_kb: int = 0
+    """Memory held back for a moment of want; 0: the line is not there."""
     hbgenmethod: str = "file"
     uuidfrom: str = "file"
     autojoin: str = "none"
@@ -103,11 +105,11 @@ class Config:
     traditional_compression: bool = False
     max_rexmit_delay_s: float = 0.25
     log_badpack: bool = True
-    coredumps: bool = True
+    coredumps: bool | None = None
+    """None: not said, the limits stay as they are."""
     coreroot: str | None = None
     env: tuple[tuple[str, str], ...] = ()
     crm: str = "off"
-    crm_settings: tuple[tuple[str, str], ...] = ()
     auth_downgrade_s: float = 0.0
     """Our extension: crc is believed beside a keyed method for this long after the start."""
     takeover_manual: bool = False
@@ -151,7 +153,6 @@ class Draft:
     apiauth: dict[str, ApiAuth] = field(default_factory=dict)
     stonith: list[Stonith] = field(default_factory=list)
     env: dict[str, str] = field(default_factory=dict)
-    crm_settings: dict[str, str] = field(default_factory=dict)
     as_written: dict[str, str] = field(default_factory=dict)
     udpport: int = DEFAULT_PORT
     baud: int = 19200

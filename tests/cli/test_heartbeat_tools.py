@@ -241,10 +241,14 @@ def test_the_node_tools_print_the_usage_of_the_original_and_ask_for_what_was_typ
     usage = f"usage: {module.TOOL} <node> <node> ...\n"
     assert call(module, node.paths.root) == (1, usage, "")
     code, out, _ = call(module, node.paths.root, "--help")
-    assert code == 1 and out.startswith(usage)
+    assert code == 0 and out.startswith(usage)
     op = module.TOOL.removeprefix("hb_")
     assert call(module, node.paths.root, "carol", "dave") == (0, "", "")
-    assert node.asked == [{"op": op, "nodes": ["carol", "dave"]}]
+    assert call(module, node.paths.root, "--check", "carol") == (0, "", "")
+    assert node.asked == [
+        {"op": op, "nodes": ["carol", "dave"]},
+        {"op": op, "nodes": ["carol"], "check": True},
+    ]
 
 
 def test_a_refused_change_of_nodes_says_why(node, tmp_path_factory):

@@ -1,5 +1,6 @@
 import json
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -10,7 +11,9 @@ import pytest
 
 from crmd.daemon import ipc, processes
 from crmd.daemon.paths import Paths
+from crmd.daemon.respawn import After, Lives
 from crmd.daemon.restarts import Restarts
+from crmd.daemon.supervisor import EX_PANIC
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MAIN = """
@@ -165,3 +168,59 @@ def test_the_pause_grows_to_a_limit_and_a_longer_life_clears_the_record():
     r.started(now)
     assert r.ended(now + 3) == now + 3
     assert r.total == 10
+
+
+def respawn_lines(node, *lines):
+    """ha.cf of a node whose programs write down their starts and ends."""
+    who = pwd.getpwuid(os.geteuid()).pw_name
+    text = "node n1\nbcast lo\nauto_failback on\ncrm on\n"
+    for number, (kind, script) in enumerate(lines):
+        program = node.paths.root / f"program{number}"
+        program.write_text(
+            f'#!/bin/sh\ncd {node.paths.root}; say() {{ echo "$1" >> order; }}\n{script}\n'
+        )
+        program.chmod(0o755)
+        text += f"{kind} {who} {program} an argument\n"
+    node.paths.ha_cf.parent.mkdir(parents=True)
+    node.paths.ha_cf.write_text(text)
+
+
+def test_respawn_programs_start_when_the_node_is_up_and_end_after_the_manager(node):
+    script = 'trap "say ended-{0}; exit 0" TERM; say start-{0}; while :; do sleep 0.02; done'
+    respawn_lines(node, ("respawn", script.format("x")), ("respawn", script.format("y")))
+    process = node.start()
+    wait_until(lambda: {"start-x", "start-y"} <= set(node.order()))
+    assert node.order().index("start fake_last") < node.order().index("start-x")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+    tail = [line for line in node.order() if line.startswith(("term", "ended"))]
+    assert tail == ["term fake_last", "ended-y", "ended-x", "term fake_first"]
+
+
+def test_a_respawn_program_is_started_again_but_not_after_status_100(node):
+    respawn_lines(node, ("respawn", "say again; exit 3"), ("respawn", "say once; exit 100"))
+    process = node.start()
+    wait_until(lambda: node.order().count("again") >= 3)
+    assert node.order().count("once") == 1
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+
+
+def test_an_abnormal_end_of_a_failfast_program_ends_the_node_at_once(node):
+    respawn_lines(node, ("failfast", "say failed; exit 1"))
+    process = node.start()
+    assert process.wait(10) == EX_PANIC
+    assert node.order().count("failed") == 1 and "term fake_last" not in node.order()
+
+
+def test_too_many_short_lives_are_given_up():
+    lives = Lives()
+    for number in range(11):
+        lives.started(10.0 * number)
+        after = lives.ended(1, 10.0 * number + 1)
+        assert after is (After.GIVE_UP if number == 10 else After.AGAIN)
+    lives.started(200.0)
+    assert lives.ended(0, 231.0) is After.AGAIN and lives.short == 0
+    assert Lives(failfast=True).ended(0, 0.0) is After.AGAIN
+    assert Lives(failfast=True).ended(139, 0.0) is After.REBOOT
+    assert Lives().ended(100, 0.0) is After.DONE

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -136,10 +138,68 @@ def test_watchdog_and_baud_may_stand_once() -> None:
     assert errors(BASE + "crm on\npacemaker respawn\n")
 
 
-def test_directives_without_effect_warn_and_do_not_refuse() -> None:
-    for line in ("normalpoll true", "crmd_spawns_pengine on", "crm_daemon_dir /usr/lib"):
+REFUSED = [
+    ("hbaping fc0", "use ping"),
+    ("quorum_server host", "third node"),
+    ("use_apphbd yes", "monitor actions"),
+    ("normalpoll true", "remove the line"),
+    ("crm_daemon_dir /usr/lib", "Pacekeeper's own"),
+    ("crmd_spawns_pengine off", "pacekeeperd"),
+    ("record_config_changes off", "always logged"),
+    ("record_pengine_inputs off", "pe-input-series-max=0"),
+    ("enable_config_writes off", "always on disk"),
+    ("respawn hacluster /usr/lib/heartbeat/ccm", "write crm on"),
+    ("respawn hacluster /usr/lib/heartbeat/dopd", "fence-peer"),
+    ("failfast root /usr/lib/heartbeat/pingd -m 100", "ping line"),
+]
+
+
+@pytest.mark.parametrize(("line", "instead"), REFUSED)
+def test_what_cannot_be_honoured_is_refused_by_name_with_what_to_use_instead(
+    line: str, instead: str
+) -> None:
+    (text,) = errors(BASE + line + "\n")
+    name = line.split()[0]
+    assert name in text and "is refused: " in text and instead in text
+
+
+ORIGINAL = """
+node keepalive deadtime warntime initdead deadping hopfudge auto_failback nice_failback
+bcast mcast mcast6 ucast ucast6 serial ping ping6 ping_group hbaping udpport baud
+cluster quorum_server logfile debugfile logfacility use_logd conn_logd_time syslogmsgfmt
+debug watchdog realtime rtprio memreserve hbgenmethod uuidfrom autojoin respawn failfast
+apiauth stonith stonith_host msgfmt compression compression_threshold
+traditional_compression max_rexmit_delay log_badpack coredumps coreroot use_apphbd env
+crm pacemaker crm_daemon_dir crmd_spawns_pengine record_config_changes
+record_pengine_inputs enable_config_writes normalpoll udp
+"""
+
+
+def test_every_directive_of_the_original_works_or_is_refused_and_none_is_passed_over() -> None:
+    """The list of heartbeat-v1.md section 12.2."""
+    words = ORIGINAL.split()
+    assert set(words) <= set(DIRECTIVES)
+    told = (Path(__file__).parents[2] / "docs/ha.cf.md").read_text()
+    missing = [word for word in sorted(DIRECTIVES) if f"`{word}`" not in told]
+    assert missing == []
+
+
+def test_switches_of_which_one_position_is_what_we_do_accept_it_silently() -> None:
+    for line in ("crmd_spawns_pengine on", "record_config_changes on", "enable_config_writes yes"):
         config, problems = parse_ha_cf(BASE + line + "\n")
-        assert config is not None and "has no effect" in str(problems[0]), line
+        assert config is not None and problems == [], line
+
+
+def test_logs_that_would_go_nowhere_are_an_error_and_logd_beats_files() -> None:
+    assert "nothing would be logged" in errors(BASE + "use_logd off\n")[0]
+    good(BASE + "use_logd off\nlogfile /var/log/ha\n")
+    config, problems = parse_ha_cf(BASE + "use_logd on\nlogfile /var/log/ha\n")
+    assert config is not None and "logfile do not count" in str(problems[0])
+
+
+def test_stonith_lines_with_a_cib_are_said_not_to_count() -> None:
+    config, problems = parse_ha_cf(BASE + "crm on\nstonith_host * fence_x a=1\n")
+    assert config is not None and "the CIB rules" in str(problems[0])
 
 
 def test_the_own_node_must_be_listed_unless_anyone_may_join() -> None:

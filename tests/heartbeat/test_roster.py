@@ -138,6 +138,8 @@ def test_the_running_daemons_change_the_list_and_remember_it(tmp_path: Path) -> 
             a.send({"op": "addnode", "nodes": ["a"]})
             refusal = wait_for(a, event="refused")
             assert refusal["reason"] == "node(a) already exists"
+            a.send({"op": "addnode", "nodes": ["C"], "check": True})
+            assert wait_for(a, event="changed")["nodes"] == ["a", "b"]
             a.send({"op": "addnode", "nodes": ["C"]})
             assert wait_for(a, event="changed")["nodes"] == ["a", "b", "c"]
             assert wait_for(b, event="nodes")["nodes"] == ["a", "b", "c"]
