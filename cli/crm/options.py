@@ -38,11 +38,14 @@ def preferences_file(env: Mapping[str, str]) -> Path:
 
 
 def read(env: Mapping[str, str]) -> dict[str, str]:
-    """The preferences that were set; a broken file is reported (65)."""
+    """The preferences that were set; a broken file is reported (65).
+
+    What lies in another user's home (HOME kept by su or sudo) and cannot be read is not ours.
+    """
     path = preferences_file(env)
     try:
         words = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return {}
     except (OSError, ValueError) as problem:
         raise CommandError(Exit.DATAERR, f"{path}: {problem}; remove or repair it") from problem
