@@ -1,8 +1,9 @@
 """`pacekeeper-heartbeat`: the node as a service, and its way from haresources to a CIB.
 
 start, stop, restart, reload, status and standby as Heartbeat's init script, with LSB exit statuses;
-`confirm` is a person's word that a silent node is down; `switch-to-crm` replaces haresourcesd by
-crmd without stopping a resource.  Facts: heartbeat-v1.md section 15, docs/migration.md.
+`confirm` is a person's word that a silent node is down; `conflicts` names addresses that another
+machine claims; `switch-to-crm` replaces haresourcesd by crmd without stopping a resource.
+Facts: heartbeat-v1.md section 15, docs/migration.md.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ OPTIONS = (
 NOTES = """\
 start, stop, restart, reload, force-reload, status
 standby         as hb_standby all
+conflicts       addresses of this node that another machine claims; status 1 if there are any
 confirm NODE    NODE is down, I have looked: take over its resources
 switch-to-crm   end haresourcesd, start crmd; resources stay as they are.  On every node, then:
                 haresources2cib --apply (on one)
@@ -78,6 +80,13 @@ def _ask(path: Path, request: Mapping[str, Any]) -> Mapping[str, Any]:
     if not answer.get("ok"):
         raise CommandError(Exit.ERROR, str(answer.get("error")))
     return answer
+
+
+def conflicts(paths: Paths, out: TextIO) -> int:
+    """Print what execd heard on the wire.  Raises CommandError."""
+    found = _ask(paths.execd_socket, {"op": "conflicts"})["conflicts"]
+    out.writelines(f"{each['ip']}\t{each['nic']}\t{each['mac']}\n" for each in found)
+    return 1 if found else 0
 
 
 def switch_to_crm(paths: Paths, out: TextIO, force: bool) -> int:
@@ -151,6 +160,8 @@ def main(
             case ("confirm", node):
                 _ask(paths.haresources_socket, {"op": "confirm", "node": node})
                 return 0
+            case ("conflicts",):
+                return conflicts(paths, out)
             case ("switch-to-crm",):
                 return switch_to_crm(paths, out, given.has("force"))
             case _:

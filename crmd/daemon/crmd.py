@@ -40,6 +40,7 @@ EX_CONFIG, EX_SOFTWARE = 78, 70
 ELECTION_TIMEOUT_S = 5.0
 """A peer whose heartbeat lives answers at once, or its crmd is being restarted: under load the
 start of an interpreter takes a second or two."""
+CONFLICT_ATTRIBUTE = "address-conflict"
 EXECUTOR_WAIT_S = 3.0
 """How long the start waits for execd before the controller begins without it."""
 
@@ -67,7 +68,11 @@ class Crmd:
             on_note=self._trouble,
         )
         self._execd = ExecdClient(
-            paths.execd_socket, self._agent_done, self._executor_changed, resubmit=True
+            paths.execd_socket,
+            self._agent_done,
+            self._executor_changed,
+            resubmit=True,
+            on_conflict=self._conflict,
         )
         self._scheduler = SchedulerClient(paths.schedulerd_socket, self._scheduled)
         self._store = disk.CibStore(paths)
@@ -222,6 +227,15 @@ class Crmd:
 
     def _agent_done(self, result: AgentResult) -> None:
         self.feed(ev.AgentDone(result))
+
+    def _conflict(self, told: Message) -> None:
+        """Another machine claims an address of this node: the status shows it as an attribute."""
+        (self._log.info if told["over"] else self._log.error)("address.conflict", text=told["text"])
+        value = None if told["over"] else f"{told['ip']} {told['mac']}"
+        node = self._controller.core.node if self.is_started else ""
+        request = {"op": "attribute", "node": node, "name": CONFLICT_ATTRIBUTE, "value": value}
+        if self.is_started:
+            self.feed(ev.ClientRequest(0, 0, request))
 
     def _scheduled(self, request_id: int, decision: Decision | None, error: str) -> None:
         self.feed(ev.ScheduleDone(request_id, decision, error))

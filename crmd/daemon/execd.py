@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from crmd.daemon import ipc, log
+from crmd.daemon import execd_arp, ipc, log
 from crmd.daemon.execd_wire import (
     CallError,
     ResultLog,
@@ -36,6 +36,7 @@ from crmd.daemon.execd_wire import (
 from crmd.daemon.ipc import Message
 from crmd.daemon.ipc_async import Peer, Server
 from crmd.daemon.paths import PathError, Paths
+from ocf.arp_conflict import Alarm
 from ocf.calls import AgentCall
 from ocf.environment import (
     ENVIRONMENT_FILE,
@@ -180,6 +181,8 @@ class Execd:
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self.server = Server(paths.execd_socket, self)
+        self._addresses = execd_arp.AddressWatch(self._conflict, logger)
+        self._watches_addresses = execd_arp.is_wanted(paths)
 
     async def start(self) -> None:
         """Resume what recurred, then serve."""
@@ -190,11 +193,14 @@ class Execd:
         for event in resumed(calls):
             self._feed(event)
         self._log.info("execd.started", instance=self._instance, resumed=len(calls))
+        if self._watches_addresses:
+            self._addresses.start()
         await self.server.start()
 
     async def stop(self) -> None:
         """Take no more work; wait a little for what is under way; touch no resource."""
         await self.server.close()
+        self._addresses.stop()
         if self._timer:
             self._timer.cancel()
         if self._tasks:
@@ -284,6 +290,10 @@ class Execd:
 
     # -- clients
 
+    def _conflict(self, alarm: Alarm) -> None:
+        for peer in list(self._subscribers):
+            peer.send(execd_arp.frame_of(alarm))
+
     def connected(self, peer: Peer) -> None:
         if peer.credentials.uid not in (0, os.geteuid()):
             peer.evict("only root may run agents")
@@ -337,8 +347,12 @@ class Execd:
                 return {"op": "forgotten", "rsc": rsc}
             case "list":
                 return self._listing()
+            case "conflicts":
+                heard = [execd_arp.frame_of(a) for a in self._addresses.watch.going_on()]
+                return {"ok": True, "op": "conflicts", "conflicts": heard}
             case other:
-                raise CallError(f"op={other!r}: want hello, run, cancel, forget, list or ack")
+                known = "hello, run, cancel, forget, list, ack or conflicts"
+                raise CallError(f"op={other!r}: want {known}")
 
     def _accept(self, peer: Peer, call: AgentCall) -> Message:
         subscriber = self._subscribers.get(peer)

@@ -36,10 +36,12 @@ class ExecdClient:
         on_result: Callable[[AgentResult], None],
         on_connected: Callable[[bool], None] | None = None,
         resubmit: bool = False,
+        on_conflict: Callable[[Message], None] = lambda _: None,
     ) -> None:
         self._path = path
         self._resubmit = resubmit
         self._on_result = on_result
+        self._on_conflict = on_conflict
         self._on_connected = on_connected or (lambda is_up: None)
         self._token = secrets.token_hex(8)
         self._peer: Peer | None = None
@@ -137,6 +139,8 @@ class ExecdClient:
                 self._greeted(str(message.get("instance")))
             case "result":
                 self._take_result(message)
+            case "conflict":
+                self._on_conflict(message)
             case "error" if isinstance(message.get("id"), int) and message["id"] <= 0:
                 self._refuse(-message["id"], str(message.get("error")))
             case _:

@@ -77,7 +77,9 @@ class Haresourcesd:
         asked = any(Path(child.argv[0]).name == "ipfail" for child in config.children)
         if not asked or config.auto_failback == "legacy":
             return None
-        made = Ipfail(2 * config.keepalive_s, config.auto_failback == "on")
+        made = Ipfail(
+            2 * config.keepalive_s, config.auto_failback == "on", reboots=config.ipfail_reboot
+        )
         made.peers = {name for name in config.nodes if name != self.setup.node}
         return made
 
@@ -173,8 +175,11 @@ class Haresourcesd:
         for effect in self._machine.step(event, now):
             self._perform(effect)
         if self._ipfail is not None:
-            wanted = self._ipfail.tick(now, self.state.i_hold, self.state.is_settled)
-            self._inbox.extend(wanted)
+            for wanted in self._ipfail.tick(now, self.state.i_hold, self.state.is_settled):
+                if isinstance(wanted, ev.GoStandby):
+                    self._inbox.append(wanted)
+                else:
+                    self._perform(wanted)
         self._begin_again()
         if self._lock is not None:
             self._lock.look()

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from crmd.daemon.execd_client import ExecdClient
+from crmd.daemon.ipc import Message
 from crmd.daemon.paths import Paths
 from crmd.haresources.claims import Group
 from crmd.haresources.parse import ResourceWord
@@ -61,7 +62,12 @@ class GroupRunner:
     """Resources execd may remember."""
 
     def __post_init__(self) -> None:
-        self.execd = ExecdClient(self.paths.execd_socket, self._result, resubmit=True)
+        self.execd = ExecdClient(
+            self.paths.execd_socket, self._result, resubmit=True, on_conflict=self._conflict
+        )
+
+    def _conflict(self, told: Message) -> None:
+        self.say("info" if told["over"] else "ERROR", str(told["text"]), "")
 
     def _result(self, result: AgentResult) -> None:
         waiting = self._waiting.pop(result.call_id, None)

@@ -115,6 +115,8 @@ class HeartbeatLink:
         self.deadtime_s = float(frame["deadtime_s"])
         self.generation = int(frame["generation"])
         self.pings = {str(p["name"]): p["state"] == "alive" for p in frame["pings"]}
+        if self.pings:  # those that answered before we came are not told again
+            self.on_ping(dict(self.pings))
         for entry in frame["nodes"]:
             name, generation = str(entry["name"]), int(entry["generation"])
             alive = True if entry["member"] else (False if entry["told"] else None)

@@ -2,6 +2,10 @@
 
 The dialogue of the program `ipfail`, which a `respawn` line of ha.cf asks for; a real ipfail on the
 other node is answered the same way.  Pure; the standby itself is the take-over machine's.
+
+Ours: with `ipfail_reboot on` a node that gave everything away for lack of ping nodes reboots, for
+its network may be in a state that only a reboot mends.  It does so once in a boot at most, and not
+in the first ten minutes of one, so that a reference that is down for good makes no reboot loop.
 """
 
 from __future__ import annotations
@@ -9,9 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from crmd.haresources.claims import Claim
-from crmd.haresources.takeover_events import Effect, GoStandby, Said, Say, Send
+from crmd.haresources.takeover_events import Effect, GoStandby, Said, Say, SelfFence, Send
 
 TRY_AGAIN_S = 1.0
+REBOOT_AFTER_S = 600.0
 TYPES = frozenset({"num_ping_nodes", "you_are_dead", "abort_giveup"})
 
 
@@ -22,8 +27,13 @@ class Ipfail:
     delay_s: float
     gives_back: bool
     """auto_failback on: equal counts send foreign groups home."""
+    reboots: bool = False
+    reboot_after_s: float = REBOOT_AFTER_S
+    """Not before this monotonic time (seconds since the boot)."""
     count: int = 0
     """Ping nodes that answer us."""
+    has_given: bool = False
+    """We gave something away because the other sees more."""
     peers: set[str] = field(default_factory=set)
     giving: Claim = Claim.NONE
     at: float | None = None
@@ -46,7 +56,7 @@ class Ipfail:
         if said.type == "you_are_dead":
             return self._decide(Claim.ALL, now, f"{said.origin} sees more ping nodes")
         if said.type == "abort_giveup":
-            self.giving, self.at = Claim.NONE, None
+            self.giving, self.at, self.has_given = Claim.NONE, None, False
             return []
         word = said.get("num_ping") or ""
         if not word.isdigit():
@@ -65,12 +75,25 @@ class Ipfail:
         self.giving, self.at = which, now + self.delay_s
         return [Say("info", f"Giving up {which.word} resources soon: {why}", "ipfail")]
 
-    def tick(self, now: float, i_hold: Claim, is_settled: bool) -> list[GoStandby]:
-        """What to ask the take-over machine for."""
+    def tick(
+        self, now: float, i_hold: Claim, is_settled: bool
+    ) -> list[GoStandby | SelfFence | Say]:
+        """What to ask the take-over machine for, or that this node reboots."""
         if self.at is None or now < self.at:
             return []
         if not self.giving & i_hold and is_settled:
-            self.giving, self.at = Claim.NONE, None
-            return []
+            gave_all = self.has_given and self.giving is Claim.ALL
+            self.giving, self.at, self.has_given = Claim.NONE, None, False
+            return self._reboot(now) if gave_all and self.reboots else []
         self.at = now + TRY_AGAIN_S
-        return [GoStandby(self.giving)] if is_settled else []
+        if not is_settled:
+            return []
+        self.has_given = True
+        return [GoStandby(self.giving)]
+
+    def _reboot(self, now: float) -> list[GoStandby | SelfFence | Say]:
+        if now < self.reboot_after_s:
+            text = f"No reboot (ipfail_reboot): this boot is only {now:.0f} s old"
+            return [Say("WARN", text, "ipfail")]
+        self.reboots = False
+        return [SelfFence("the ping nodes are not seen here, and everything was given away")]

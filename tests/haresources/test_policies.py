@@ -173,6 +173,27 @@ def test_ipfail_gives_up_only_when_nothing_moves_and_until_it_worked():
     assert ipfail.tick(12.4, Claim.NONE, is_settled=True) == [] and ipfail.at is None
 
 
+def given_away(ipfail, at):
+    """Ticks of a node that gives all away because the other one sees more."""
+    ipfail.hear(said("you_are_dead"), at)
+    ipfail.tick(at + 0.4, Claim.LOCAL, is_settled=True)
+    return ipfail.tick(at + 1.4, Claim.NONE, is_settled=True)
+
+
+def test_with_ipfail_reboot_who_gave_all_away_reboots_once_and_not_soon_after_a_boot():
+    ipfail = Ipfail(0.4, gives_back=False, reboots=True)
+    assert [type(each) for each in given_away(ipfail, 20.0)] == [ev.Say]
+    assert [type(each) for each in given_away(ipfail, 700.0)] == [ev.SelfFence]
+    assert given_away(ipfail, 800.0) == []
+    assert given_away(Ipfail(0.4, gives_back=False), 700.0) == []
+
+
+def test_with_ipfail_reboot_who_had_nothing_to_give_stays_up():
+    ipfail = Ipfail(0.4, gives_back=False, reboots=True)
+    ipfail.hear(said("you_are_dead"), 700.0)
+    assert ipfail.tick(700.4, Claim.NONE, is_settled=True) == [] and ipfail.at is None
+
+
 def test_three_nodes_refuse_what_needs_a_pair():
     world = World(names=("a", "b", "c"))
     for name in world.names:

@@ -5,6 +5,7 @@ Heartbeats go over eth1, clients over eth0.  `lock` is a file that both nodes se
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from crmd.daemon.ipc import IpcError
+from crmd.haresources.ipfail import REBOOT_AFTER_S
+from tests.heartbeat.daemons import REPO
 from tests.heartbeat.interop_rig import until
 from tests.interop.pair import Pair
 
@@ -20,13 +23,14 @@ MakePair = Callable[..., Pair]
 MEDIA = "mcast eth1 225.0.0.65 694 1 0"
 BOTH = {"a": "real", "b": "ours"}
 NAMES = ("real", "ours")
+IPFAIL = "/usr/libexec/heartbeat/ipfail"
 
 
-def formed(pair: Pair, *lines: str) -> Pair:
-    """Two nodes of ours with more lines in ha.cf; each runs its own group."""
+def formed(pair: Pair, *lines: str, **own: str) -> Pair:
+    """Two nodes of ours with more lines in ha.cf, `own` on one of them; each runs its own group."""
     for name in NAMES:
         with (pair.folder / name / "etc/ha.d/ha.cf").open("a") as ha_cf:
-            ha_cf.write("".join(f"{line}\n" for line in lines))
+            ha_cf.write("".join(f"{line}\n" for line in (*lines, own.get(name, "#"))))
         pair.start(name, "ours")
     pair.wait(25, **BOTH)
     pair.settled()
@@ -67,6 +71,71 @@ def test_of_two_nodes_that_lose_each_other_the_one_with_the_disk_lock_goes_on(
     pair.kill_node(loser)
     until(lambda: all_on(pair) == winner, 12, "the take-over after the lease")
     assert "its lease is over" in pair.real_log(winner)
+
+
+def test_the_alarm_comes_first_and_then_time_or_a_person(make_pair: MakePair) -> None:
+    """`ours` waits for 2 s, `real` for somebody who looked and reset the other by hand."""
+    own = {"ours": "takeover_delay 2", "real": "stonith_host * meatware"}
+    pair = formed(make_pair(media=MEDIA), **own)
+    killed = pair.kill_node("real")
+    until(lambda: "taking over in 2 s unless it returns" in pair.real_log("ours"), 4, "the alarm")
+    until(lambda: all_on(pair) == "ours", 8, "the take-over")
+    assert time.monotonic() - killed > 2.8, "deadtime and waiting time"
+    pair.connect("real")
+    with (pair.folder / "real/etc/ha.d/ha.cf").open("a") as ha_cf:
+        ha_cf.write(own["real"] + "\n")
+    pair.start("real", "ours")
+    pair.wait(25, **BOTH)
+    pair.settled()
+    pair.kill_node("ours")
+    until(lambda: "Reset ours by hand" in pair.real_log("real"), 4, "the request")
+    time.sleep(1.0)
+    assert pair.holders("10.99.0.101") == []
+    pair.spaces["real"].run(*tool(pair, "real"), "confirm", "ours")
+    until(lambda: all_on(pair) == "real", 4, "the take-over")
+    assert "node ours is down, says a person" in pair.real_log("real")
+
+
+def test_who_loses_the_ping_node_gives_its_group_to_the_one_that_sees_it(
+    make_pair: MakePair,
+) -> None:
+    pings = ("ping 10.99.0.9", "deadping 1", f"respawn hacluster {IPFAIL}")
+    pair = formed(make_pair(media=MEDIA), *pings, ours="ipfail_reboot on")
+    time.sleep(1.5)
+    pair.cut("ours", 0)
+    until(lambda: pair.placement()["10.99.0.101"] == ["real"], 15, "ours gives up")
+    assert "sees more ping nodes" in pair.real_log("ours") or "we 0" in pair.real_log("ours")
+    if time.monotonic() > REBOOT_AFTER_S + 60:
+        assert pair.processes["ours"].wait(10) != 0, "it reboots: here, all its daemons end"
+    else:
+        until(lambda: "No reboot (ipfail_reboot)" in pair.real_log("ours"), 5, "too early")
+    assert all_on(pair) == "real"
+
+
+def tool(pair: Pair, name: str) -> tuple[str, ...]:
+    """pacekeeper-heartbeat on a node."""
+    environment = ("env", f"PYTHONPATH={REPO}", f"PACEKEEPER_ROOT={pair.folder / name}")
+    return (*environment, sys.executable, "-m", "cli.pacekeeper_heartbeat")
+
+
+def conflicts(pair: Pair, name: str) -> list[str]:
+    told = pair.ask(name, {"op": "conflicts"}, "execd.sock")
+    return [each["ip"] for each in told["conflicts"]]
+
+
+def test_an_address_on_both_nodes_is_an_alarm_on_both_and_told_in_the_log(
+    make_pair: MakePair,
+) -> None:
+    """Without any defence a cut heartbeat link puts all addresses on both nodes."""
+    pair = formed(make_pair(media=MEDIA))
+    assert conflicts(pair, "real") == conflicts(pair, "ours") == [], "planned moves are none"
+    pair.cut("ours", 1)
+    for name, ip in (("real", "10.99.0.100"), ("ours", "10.99.0.101")):
+        until(lambda n=name, a=ip: a in conflicts(pair, n), 12, f"{name} hears the other one")
+        line = f"ADDRESS CONFLICT: {ip} is held here and also claimed by"
+        until(lambda n=name, t=line: t in pair.real_log(n), 3, "the line in the log")
+    done = pair.spaces["real"].run(*tool(pair, "real"), "conflicts", check=False)
+    assert done.returncode == 1 and done.stdout.startswith("10.99.0.10")
 
 
 CRM = """<configuration><crm_config><cluster_property_set id="cib-bootstrap-options">
@@ -134,5 +203,3 @@ def test_the_disk_lock_of_a_cib_decides_for_crmd(make_pair: MakePair, tmp_path: 
     pair.cut("ours", 1, heal=True)
     pair.wait(30, **BOTH)
     assert [crm_status(pair, name)["lock"] for name in NAMES] == ["", ""]
-    pair.kill_node(loser)
-    until(lambda: all_on(pair) == winner, 15, "the take-over after the lease")
