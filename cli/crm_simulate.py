@@ -34,7 +34,8 @@ def main(
             return _help(request, out)
         return _run(request, out, err, env, stdin)
     except CommandError as e:
-        err.write(f"{TOOL}: {e}\n")
+        if str(e):
+            err.write(f"{TOOL}: {e}\n")
         return e.code
 
 
@@ -56,14 +57,17 @@ def _run(request: Request, out: TextIO, err: TextIO, env: Mapping[str, str], std
     from cli.simulator.inputs import read_input
     from cli.status.diagnostics import wants_diagnostics
 
-    read = read_input(request, env, stdin)
+    def say(line: str) -> None:
+        err.write(line + "\n")
+
+    read = read_input(request, env, stdin, say)
+    log = say if wants_diagnostics(env) else None
     if request.in_place and request.save_output is None:
         from cli.simulator.inputs import place_of
 
         request = replace(request, save_output=place_of(request, env, stdin))
     for note in read.notes:
-        err.write(note + "\n")
-    log = (lambda line: err.write(line + "\n")) if wants_diagnostics(env) else None
+        say(note)
     if request.output_to in (None, "-"):
         return _report(request, read.root, out, err, log)
     assert request.output_to is not None

@@ -5,7 +5,7 @@ Facts: scheduler-2-actions.md section 16.5.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from lxml import etree
 
@@ -18,14 +18,25 @@ from crmd.scheduler.model import Cluster
 from crmd.scheduler.unpack import FEATURE_SET
 from crmd.transition.history import OpSpec, SimulatedCib
 
+SHOWN_NODES = 8
+"""Names of nodes that a message lists."""
+
 
 def inject(
-    root: etree._Element, events: Events, cluster: Cluster, now: int, start_failure_is_fatal: bool
+    root: etree._Element,
+    events: Events,
+    cluster: Cluster,
+    now: int,
+    start_failure_is_fatal: bool,
+    complain: Callable[[str], object],
 ) -> list[Change]:
     """Apply the events to the CIB in the order of the reference, and say what was done.
 
-    Raises CommandError (105) for an operation of an unknown resource or node.
+    An operation of an unknown resource is left out, as the reference leaves it out: `complain` is
+    told.  Raises CommandError (105), before anything is changed, for a node that does not exist;
+    one that comes up may be new.
     """
+    _know_nodes(events, cluster)
     cib = SimulatedCib(
         root, now=now, feature_set=FEATURE_SET, start_failure_is_fatal=start_failure_is_fatal
     )
@@ -41,8 +52,25 @@ def inject(
     changes += _node_changes(cib, events)
     changes += _ticket_changes(cib, events)
     for spec in events.operations:
-        changes += _operation_changes(cib, spec, cluster)
+        changes += _operation_changes(cib, spec, cluster, complain)
     return changes
+
+
+def _know_nodes(events: Events, cluster: Cluster) -> None:
+    known = sorted(node.name for node in cluster.nodes)
+    new = {name.lower() for name in events.up}
+    asked = (
+        *(("--node-down", name, name) for name in events.down),
+        *(("--node-fail", name, name) for name in events.fail),
+        *(("--op-inject", spec.text, spec.node) for spec in events.operations),
+    )
+    for option, value, name in asked:
+        if cluster.node(name) is None and name.lower() not in new:
+            raise CommandError(
+                Exit.NOSUCH,
+                f"{option}={value}: the cluster has no node '{name}'; it has "
+                f"{', '.join(known[:SHOWN_NODES]) or 'none'}",
+            )
 
 
 def _node_changes(cib: SimulatedCib, events: Events) -> Iterable[Change]:
@@ -68,31 +96,29 @@ def _ticket_changes(cib: SimulatedCib, events: Events) -> Iterable[Change]:
             yield Change(sentence.format(name), "modify_ticket", {"action": word, "ticket": name})
 
 
-def _operation_changes(cib: SimulatedCib, spec: OpSpec, cluster: Cluster) -> Iterable[Change]:
+def _operation_changes(
+    cib: SimulatedCib, spec: OpSpec, cluster: Cluster, complain: Callable[[str], object]
+) -> Iterable[Change]:
     line = f"Injecting {spec.text} into the configuration"
     yield Change(line, "inject_spec", {"spec": spec.text})
     node = cluster.node(spec.node)
-    if node is None:
-        raise CommandError(
-            Exit.NOSUCH, f"--op-inject={spec.text}: the cluster has no node '{spec.node}'"
-        )
+    node_name = spec.node if node is None else node.name
+    node_id = cib.node_id(spec.node) if node is None else node.id
     resource = (
         cluster.by_id.get(spec.resource)
         or cluster.by_history_id.get(spec.resource)
         or cluster.by_id.get(f"{spec.resource}:0")
     )
     if resource is None or not resource.is_primitive:
-        raise CommandError(
-            Exit.NOSUCH,
-            f"--op-inject={spec.text}: the cluster has no primitive resource '{spec.resource}'",
-        )
-    state = cib.state_of(node.name)
+        complain(f"Invalid resource name: {spec.resource}")
+        return
+    state = cib.state_of(node_name)
     if spec.is_failure:
         for name, value in cib.fail_count(state, spec.resource, spec.task, spec.interval_ms):
             yield Change(
-                f"Injecting attribute {name}={value} into /node_state '{node.id}'",
+                f"Injecting attribute {name}={value} into /node_state '{node_id}'",
                 "inject_attr",
-                {"name": name, "value": value, "node_path": "/node_state", "cib_node": node.id},
+                {"name": name, "value": value, "node_path": "/node_state", "cib_node": node_id},
             )
     described = {"class": resource.klass, "type": resource.type}
     if resource.provider is not None:

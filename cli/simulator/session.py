@@ -120,7 +120,8 @@ class Session:
 
     def _inject(self, cluster: Cluster) -> Cluster:
         fatal = cluster.options.start_failure_is_fatal
-        changes = inject(self.root, self.request.events, cluster, int(self.wall_clock), fatal)
+        now, complain = int(self.wall_clock), self.errors.append
+        changes = inject(self.root, self.request.events, cluster, now, fatal, complain)
         if not self.request.events.any:
             return self._unpack()
         self.report.modifications(changes)

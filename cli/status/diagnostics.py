@@ -13,7 +13,11 @@ from cib.lexical import is_true
 from cli.status.results import exit_text
 
 if TYPE_CHECKING:
+    from lxml import etree
+
     from crmd.scheduler.model import Cluster
+
+_UPGRADE = "pcmk__update_schema"
 
 NO_FENCING = (
     "Resource start-up disabled since no fencing resources have been defined. Either configure "
@@ -39,3 +43,35 @@ def diagnostics(cluster: Cluster) -> list[str]:
             f"{failure.entry.id}"
         )
     return lines
+
+
+def upgrade_diagnostics(root: etree._Element, env: Mapping[str, str]) -> list[str]:
+    """What bringing a CIB to the newest schema has to say, version by version.
+
+    Empty for a CIB that is there already, or whose schema is not known.
+    """
+    from cib.schema_history import walk
+    from cib.upgrade import UpgradeError
+
+    try:
+        steps = walk(root)
+    except UpgradeError:
+        return []
+    traced = _UPGRADE in env.get("PCMK_trace_functions", "").split(",")
+    lines: list[str] = []
+    for step in steps:
+        lines += step.complaints
+        if traced:
+            verdict = "does not validate" if step.complaints else "validates"
+            lines.append(f"{_UPGRADE} \tdebug: Schema {step.name} {verdict}")
+    if traced and len(steps) > 1 and not steps[-1].complaints:
+        lines.append(f"{_UPGRADE} \tinfo: Transformed the configuration schema to {steps[-1].name}")
+    return lines
+
+
+def upgrade_refusal(claimed: str, newest: str) -> str:
+    """The sentence for a CIB that no version from the claimed one on accepts."""
+    return (
+        f"Cannot upgrade configuration (claiming {claimed} schema) to at least {newest} because "
+        f"it does not validate with any schema from {claimed} to the latest"
+    )

@@ -5,7 +5,7 @@ Never changes anything.  Facts: cli.md section 2, docs/interfaces.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
@@ -36,20 +36,35 @@ class CibRead:
     """The running cluster's own status; empty for files."""
 
 
-def read_cib(file: str | None, env: Mapping[str, str], stdin: TextIO) -> CibRead:
+def read_cib(
+    file: str | None,
+    env: Mapping[str, str],
+    stdin: TextIO,
+    watch: Callable[[etree._Element], None] | None = None,
+) -> CibRead:
     """The CIB that the options and the environment name, else that of the running cluster.
+
+    `watch` sees a file's document before it is brought to the newest schema.
 
     Raises CommandError: 105 or 66 for a file that is not there or not readable, 65 for text that is
     no CIB, 78 for a schema that is not known, 105 for a shadow that does not exist, 102 without a
     running cluster.
     """
     if file == "-" or (not file and not env.get("CIB_shadow") and env.get("CIB_file") == "-"):
-        return prepare(parse_cib(stdin.read(), STANDARD_INPUT), STANDARD_INPUT)
+        return _watched(parse_cib(stdin.read(), STANDARD_INPUT), STANDARD_INPUT, watch)
     source = open_source(env, stdin, file)
     if isinstance(source, FileSource):
-        return prepare(source.read(), source.name)
+        return _watched(source.read(), source.name, watch)
     assert isinstance(source, LiveSource)
     return _read_live(source, env)
+
+
+def _watched(
+    root: etree._Element, name: str, watch: Callable[[etree._Element], None] | None
+) -> CibRead:
+    if watch is not None:
+        watch(root)
+    return prepare(root, name)
 
 
 def _query(source: LiveSource) -> str:

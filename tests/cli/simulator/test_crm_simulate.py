@@ -97,7 +97,6 @@ def test_an_injected_failure_is_recovered_from(tmp_path):
 @pytest.mark.parametrize(
     ("argv", "code", "words"),
     [
-        (["-p", "-i", "nope_monitor_0@n1=1"], 105, "no primitive resource 'nope'"),
         (["-p", "-i", "vip_monitor_0@n9=1"], 105, "no node 'n9'"),
         (["-p", "-i", "vip"], 64, "RESOURCE_TASK_INTERVAL@NODE=RC"),
         (["-p", "-q", "perhaps"], 64, "want 'true' or 'false'"),
@@ -172,3 +171,57 @@ def test_profile_times_every_file(tmp_path):
     code, out, err = simulate(f"--profile={tmp_path}", "-N", "2")
     assert code == 0 and out.startswith("* Testing a.xml ")
     assert "b.xml: skipped: " in err
+
+
+def test_an_injection_into_an_unknown_resource_is_left_out_with_a_word():
+    code, out, err = simulate("-pS", "-i", "nosuch_monitor_10000@n1=7")
+    assert (code, err) == (0, "Invalid resource name: nosuch\n")
+    asked = section(out, "Performing Requested Modifications")
+    assert asked == ["Injecting nosuch_monitor_10000@n1=7 into the configuration"]
+
+
+@pytest.mark.parametrize("option", ["--node-down", "--node-fail"])
+def test_a_node_that_does_not_exist_cannot_go_away(option):
+    code, _, err = simulate("-pS", f"{option}=n9")
+    assert code == 105
+    assert err == f"crm_simulate: {option}=n9: the cluster has no node 'n9'; it has n1, n2\n"
+
+
+def test_a_new_node_may_come_up_and_be_used_at_once():
+    code, out, err = simulate("-pS", "--node-up=n9", "-i", "fs_monitor_0@n9=0")
+    assert (code, err) == (0, "")
+    assert "    * Online: [ n1 n2 n9 ]\n" in out
+
+
+REFUSED = CIB.replace("pacemaker-3.9", "pacemaker-1.2").replace("<rsc_location ", "<rsc_bogus ")
+
+
+def test_a_refused_upgrade_is_told_in_the_words_that_scripts_know_and_then_with_the_place():
+    code, out, err = simulate("-pS", text=REFUSED)
+    first, second = err.splitlines()
+    assert (code, out) == (78, "")
+    assert first == (
+        "Cannot upgrade configuration (claiming pacemaker-1.2 schema) to at least pacemaker-4.0 "
+        "because it does not validate with any schema from pacemaker-1.2 to the latest"
+    )
+    assert second.startswith("crm_simulate: line 8: <rsc_bogus> 'like': has no place in")
+
+
+def test_each_schema_version_of_an_upgrade_is_traced_where_wanted():
+    err = io.StringIO()
+    env = {"PCMK_stderr": "1", "PCMK_trace_functions": "pcmk__update_schema"}
+    text = CIB.replace("pacemaker-3.9", "pacemaker-3.5").replace(
+        "</constraints>",
+        '<rsc_colocation id="c" rsc="fs" with-rsc="vip" influence="1"/></constraints>',
+    )
+    assert main(["-p"], io.StringIO(), err, env, io.StringIO(text)) == 0
+    assert err.getvalue().splitlines() == [
+        "Invalid attribute influence for element rsc_colocation",
+        "Element constraints has extra content: rsc_colocation",
+        "pcmk__update_schema \tdebug: Schema pacemaker-3.5 does not validate",
+        *(
+            f"pcmk__update_schema \tdebug: Schema pacemaker-{version} validates"
+            for version in ("3.6", "3.7", "3.8", "3.9", "3.10", "4.0")
+        ),
+        "pcmk__update_schema \tinfo: Transformed the configuration schema to pacemaker-4.0",
+    ]
