@@ -315,7 +315,11 @@ def _replaced(tree: etree._Element, request: Request, target: etree._Element) ->
         raise Refusal(Rc.NOSUCH, f"{_where(request)}: a whole <cib> does not go there")
     ours, theirs = document.version_of(tree), document.version_of(given)
     if theirs < ours:
-        raise Refusal(Rc.OLD, f"replace: version {theirs} is older than the present {ours}")
+        raise Refusal(
+            Rc.OLD,
+            f"replace: version {theirs} is older than the present {ours}; "
+            "take it anew (cibadmin -Q), or raise its epoch",
+        )
     return given
 
 

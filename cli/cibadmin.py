@@ -207,7 +207,7 @@ def _perform(
     )
     answer = open_source(env, stdin).perform(request)
     if answer.rc is not Exit.OK:
-        _refused(answer, reply, verbose=line.has("verbose"))
+        _refused(answer, reply, line, env)
     if answer.xml:
         reply.show("output", answer.xml)
     return answer.rc
@@ -226,19 +226,28 @@ def _show_access(
         raise CommandError(Exit.USAGE, "--show-access needs --query and --user")
     answer = open_source(env, stdin).perform(Request(Call.QUERY, client=TOOL))
     if answer.rc is not Exit.OK or answer.xml is None:
-        _refused(answer, reply, verbose=line.has("verbose"))
+        _refused(answer, reply, line, env)
         return answer.rc
     form = line.value("show-access") or ("color" if sys.stdout.isatty() else "text")
     reply.show("output", show(parse_document(answer.xml), user, form))
     return Exit.OK
 
 
-def _refused(answer: Answer, reply: Reply, *, verbose: bool) -> None:
+def _refused(answer: Answer, reply: Reply, line: CommandLine, env: Mapping[str, str]) -> None:
+    """The reference's sentence, then ours, with the file where the XML came from one.
+
+    Where the reference's words explain the reason, scripts that want its exact text
+    (PCMK_stderr) get no more than them.
+    """
+    from cib.lexical import is_true
+
     reply.error(f"CIB API call failed: {_WORDS.get(answer.rc, answer.rc.words)}")
-    if answer.rc in _SAID_ENOUGH and not verbose:
+    if answer.rc in _SAID_ENOUGH and is_true(env.get("PCMK_stderr")) and not line.has("verbose"):
         return
+    file = line.value("xml-file")
     for problem in answer.problems or ((answer.error,) if answer.error else ()):
-        reply.hint(problem)
+        where = problem.removeprefix("XML ")
+        reply.hint(f"{file} {where}" if file and where.startswith("line ") else problem)
 
 
 def run() -> int:

@@ -188,9 +188,9 @@ def _delete(reply: Reply, store: Store, place: Place, wanted: Wanted) -> Exit:
         raise Ambiguous(wanted.name, pairs)
     for pair in pairs:
         store.delete(place, pair)
-        reply.say(
-            f"Deleted {place.section} {place.noun}: id={pair.get('id')} name={pair.get('name')}\n"
-        )
+        # The reference does not look the id up where one is given, and its text says so.
+        shown = "(null)" if wanted.pair_id is not None else pair.get("id")
+        reply.say(f"Deleted {place.section} {place.noun}: id={shown} name={pair.get('name')}\n")
     return Exit.OK
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from cli.status.model import ClusterStatus, NodeStatus, ResourceStatus
 
 TOOL = "crm_resource"
+SHOWN_NODES = 8
+"""Names of nodes that a message lists."""
 PERFORMING = "Error performing operation: "
 
 
@@ -111,7 +113,17 @@ class Context:
         hint = PERFORMING + Exit.NOSUCH.words
         if near:
             hint += f"\nDid you mean '{near[0]}'?"
+        elif names:
+            hint += self._help("'crm_resource --list' shows all")
+        else:
+            hint += self._help("The configuration has no resources yet")
         return Refused(Exit.NOSUCH, f"Resource '{name}' not found", hint)
+
+    def _help(self, text: str) -> str:
+        """A line of help; nothing where the reference's exact text is wanted (PCMK_stderr)."""
+        from cib.lexical import is_true
+
+        return "" if is_true(self.env.get("PCMK_stderr")) else f"\n{text}"
 
     def node(self) -> NodeStatus | None:
         """The node that -N names, None if not given; raises Refused (105) if unknown."""
@@ -121,7 +133,9 @@ class Context:
         for node in self.status.nodes:
             if name.lower() in (node.name.lower(), node.id.lower()):
                 return node
-        raise Refused(Exit.NOSUCH, f"Node '{name}' not found")
+        known = ", ".join(sorted(node.name for node in self.status.nodes)[:SHOWN_NODES])
+        hint = PERFORMING + Exit.NOSUCH.words + self._help(f"The cluster has: {known or 'no node'}")
+        raise Refused(Exit.NOSUCH, f"Node '{name}' not found", hint)
 
     def change(
         self,

@@ -15,6 +15,7 @@ from lxml import etree
 from cli.command_line import CommandError
 from cli.exits import Exit
 from cli.resource.context import Context, Refused
+from cli.resource.table_order import table_order
 
 
 def digests(context: Context) -> Exit:
@@ -27,8 +28,7 @@ def digests(context: Context) -> Exit:
     assert node is not None
     overrides = _overrides(context)
     interval_ms = _interval_ms(overrides)
-    params = {**_parameters(context, rsc, node.name, interval_ms), **overrides}
-    params.pop("CRM_meta_interval", None)
+    params = _merged(_parameters(context, rsc, node.name, interval_ms), overrides, interval_ms)
     entry = _history_entry(context, rsc, node.name)
     private = set(entry.get("op-secure-params", "").split())
     listed = entry.get("op-force-restart")
@@ -63,6 +63,19 @@ def _interval_ms(overrides: Mapping[str, str]) -> int:
         return int(text)
     except ValueError as problem:
         raise CommandError(Exit.USAGE, f"CRM_meta_interval={text}: want milliseconds") from problem
+
+
+def _merged(
+    given: Mapping[str, str], overrides: Mapping[str, str], interval_ms: int
+) -> dict[str, str]:
+    """Both sets, the overrides first; of the meta-attributes only what the digest counts."""
+    own = (name for name in given if not name.startswith("CRM_meta_"))
+    order = [*table_order(overrides), *table_order(own), *given]
+    merged = {name: {**given, **overrides}[name] for name in order}
+    plain = {name: value for name, value in merged.items() if not name.startswith("CRM_meta_")}
+    if interval_ms and "CRM_meta_timeout" in merged:
+        plain["CRM_meta_timeout"] = merged["CRM_meta_timeout"]
+    return plain
 
 
 def _without(params: Mapping[str, str], names: set[str]) -> dict[str, str]:

@@ -130,3 +130,30 @@ def test_starting_a_tool_imports_nothing_heavy(tool):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert run_python.stdout.strip() == "[]"
+
+
+def test_a_refused_upload_names_the_file_and_the_line_and_changes_nothing(env, tmp_path):
+    before = Path(env["CIB_file"]).read_bytes()
+    bad = tmp_path / "bad.xml"
+    bad.write_text('<resources>\n  <primitive id="p" klass="ocf" type="Dummy"/>\n</resources>\n')
+    for command in ("-C", "-M", "-R"):
+        code, out, err = run(cibadmin, command, "-o", "resources", "-x", str(bad), env=env)
+        assert (code, out) == (78, "")
+        assert err.splitlines()[1].startswith(
+            f"{bad} line 2: <primitive> 'p': unknown attribute klass=\"ocf\"; remove it"
+        )
+    bad.write_text("plain words")
+    code, _, err = run(cibadmin, "-R", "-x", str(bad), env=env)
+    assert code == 65 and err.splitlines()[1].startswith(f"{bad} line 1: Start tag expected")
+    assert Path(env["CIB_file"]).read_bytes() == before
+
+
+def test_an_upload_that_is_too_old_says_what_to_do(env):
+    code, _, err = run(cibadmin, "-R", "-X", "<cib/>", env=env)
+    said = "cibadmin: CIB API call failed: Update was older than existing configuration"
+    assert code == 103 and err.splitlines() == [
+        said,
+        "replace: version 0.0.0 is older than the present 0.1.0; "
+        "take it anew (cibadmin -Q), or raise its epoch",
+    ]
+    assert run(cibadmin, "-R", "-X", "<cib/>", env={**env, "PCMK_stderr": "1"})[2] == said + "\n"

@@ -104,3 +104,18 @@ def test_documented_options_are_listed(tool):
     names = [p.get("name") for p in etree.fromstring(tool.out.encode()).iter("parameter")]
     assert "pcmk_host_map" in names and "pcmk_off_timeout" in names
     assert tool.run("--list-options=nonsense") == 64
+
+
+def test_a_name_that_does_not_exist_is_refused_with_help_and_no_change(tool):
+    before = tool.path.read_bytes()
+    assert tool.run("--move", "-r", "zzz", "-N", "node1") == 105
+    assert tool.err.splitlines() == [
+        "crm_resource: Resource 'zzz' not found",
+        "Error performing operation: No such object",
+        "'crm_resource --list' shows all",
+    ]
+    assert tool.run("--move", "-r", "p1", "-N", "elsewhere") == 105
+    assert tool.err.splitlines()[2] == "The cluster has: node1, node2"
+    assert tool.run("--move", "-r", "zzz", "-N", "node1", PCMK_stderr="1") == 105
+    assert tool.err.splitlines()[-1] == "Error performing operation: No such object"
+    assert tool.path.read_bytes() == before
