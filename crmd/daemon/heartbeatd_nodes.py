@@ -82,10 +82,11 @@ def with_known(
     if not known.nodes and not known.deleted:
         return config, ()
     if known.base != config.nodes:
-        warnings.append(
-            f"{file}: the node lines were edited after hb_addnode or hb_delnode; they count, and "
-            "what the tools changed is forgotten"
-        )
+        if {*known.nodes} != {*config.nodes}:  # else they were written down, as they should be
+            warnings.append(
+                f"{file}: the node lines were edited after hb_addnode or hb_delnode; they count, "
+                "and what the tools changed is forgotten"
+            )
         return config, ()
     gone = set(known.deleted)
     kept = [name for name in config.nodes if name not in gone]

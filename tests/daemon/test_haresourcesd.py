@@ -56,6 +56,7 @@ def configure(root: Path, port: int, extra: str = "") -> None:
 class Pair:
     folder: Path
     processes: dict[str, subprocess.Popen] = field(default_factory=dict)
+    names: tuple[str, ...] = NODES
 
     def start(self, name: str) -> None:
         root = self.folder / name
@@ -74,7 +75,9 @@ class Pair:
             return client.call(request)
 
     def flags(self) -> dict[str, list[str]]:
-        return {n: sorted(p.name for p in (self.folder / n / "flags").iterdir()) for n in NODES}
+        return {
+            n: sorted(p.name for p in (self.folder / n / "flags").iterdir()) for n in self.names
+        }
 
     def actions(self, name: str) -> list[str]:
         path = self.folder / name / "actions"

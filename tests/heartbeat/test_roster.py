@@ -125,6 +125,8 @@ def test_the_files_tell_what_was_changed_until_ha_cf_is_edited(tmp_path: Path) -
     config, deleted = with_known(configuration("a b d"), found, "ha.cf", warnings)
     assert config.nodes == ("a", "b", "d") and deleted == ()
     assert "what the tools changed is forgotten" in warnings[1]
+    config, _ = with_known(configuration("a c"), found, "ha.cf", warnings)
+    assert config.nodes == ("a", "c") and len(warnings) == 2  # written down: nothing to say
 
 
 def test_the_running_daemons_change_the_list_and_remember_it(tmp_path: Path) -> None:
