@@ -5,8 +5,10 @@ haresources, authkeys and the essentials of ha.cf must be alike on all nodes; He
 a difference is found by the first beat after it arises, and its end as well.  A real Heartbeat
 ignores fields it does not know and says nothing of the kind: it cannot be compared.
 
-The digests are keyed with all secrets of authkeys together: a listener learns nothing that
-the signature of the same packet does not tell already.  No I/O, no clock.
+The digests are keyed with the active secret, that of authkeys with all secrets together: a
+listener learns nothing that the signature of the same packet does not tell already.  Where the
+active secrets differ (in the midst of a rotation) nothing else can be compared, and only authkeys
+is named.  No I/O, no clock.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ FIELD = "pkconf"
 DIGITS = 12
 MAX_PARTS = 16
 HARESOURCES = "haresources"
+AUTHKEYS = "authkeys"
 
 
 def logical_lines(data: bytes) -> bytes:
@@ -40,13 +43,13 @@ def fingerprints(config: Config, ring: Keyring, haresources: bytes | None) -> di
     `nodes`, `times`, `policy` (failback, take-over, manager) and `network` in ha.cf.
     """
     secrets = b"\0".join(ring.keys[number].secret for number in sorted(ring.keys))
-    digest = keyed("sha256", secrets)
+    by_active, by_all = keyed("sha256", ring.active.secret), keyed("sha256", secrets)
     keys = [(k.number, k.method.value, k.secret.hex()) for _, k in sorted(ring.keys.items())]
     times = (config.keepalive_s, config.deadtime_s, config.initdead_s, config.deadping_s)
     manager = config.crm != "off"
     policy = (config.auto_failback, config.takeover_manual, config.takeover_delay_s, manager)
     parts: dict[str, object] = {
-        "authkeys": (ring.active.number, keys),
+        AUTHKEYS: (ring.active.number, keys),
         "network": (config.udpport, config.cluster, config.ping_nodes),
         "nodes": sorted(config.nodes),
         "policy": policy,
@@ -55,10 +58,11 @@ def fingerprints(config: Config, ring: Keyring, haresources: bytes | None) -> di
     said = {name: repr(value).encode() for name, value in parts.items()}
     if haresources is not None:
         said[HARESOURCES] = logical_lines(haresources)
-    return {
-        name: digest(b"%s\n%s" % (name.encode(), data)).decode()[:DIGITS]
-        for name, data in sorted(said.items())
-    }
+    made = {}
+    for name, data in sorted(said.items()):
+        digest = by_all if name == AUTHKEYS else by_active
+        made[name] = digest(b"%s\n%s" % (name.encode(), data)).decode()[:DIGITS]
+    return made
 
 
 def as_text(prints: Mapping[str, str]) -> str:
@@ -74,4 +78,8 @@ def read_text(text: str) -> dict[str, str]:
 
 def differing(ours: Mapping[str, str], theirs: Mapping[str, str]) -> tuple[str, ...]:
     """The parts that both tell and that are not alike."""
-    return tuple(name for name in sorted(ours) if theirs.get(name, ours[name]) != ours[name])
+    common = [name for name in sorted(ours) if name in theirs]
+    parts = tuple(name for name in common if theirs[name] != ours[name])
+    if AUTHKEYS in parts and len(parts) == len(common):
+        return (AUTHKEYS,)
+    return parts

@@ -57,7 +57,8 @@ def test_only_what_must_be_equal_makes_a_difference(
 
 def test_a_further_key_and_another_active_key_are_differences() -> None:
     two = ring("auth 1\n1 sha1 0123456789abcdef\n2 sha1 fedcba9876543210\n")
-    assert "authkeys" in differing(prints(), prints(keys=two))
+    assert differing(prints(), prints(keys=two)) == ("authkeys",)
+    assert differing(prints(), prints("udpport 695\n", keys=two)) == ("authkeys", "network")
     other = ring("auth 2\n1 sha1 0123456789abcdef\n2 sha1 fedcba9876543210\n")
     assert differing(prints(keys=two), prints(keys=other)) == ("authkeys",)
 
