@@ -154,9 +154,18 @@ CRM = """<configuration><crm_config><cluster_property_set id="cib-bootstrap-opti
 <instance_attributes id="ib"><nvpair id="b1" name="ip" value="10.99.0.101"/>
 <nvpair id="b2" name="cidr_netmask" value="24"/><nvpair id="b3" name="nic" value="eth0"/>
 </instance_attributes></primitive>
+<clone id="ping-clone"><primitive id="ping" class="ocf" provider="pacemaker" type="ping">
+<instance_attributes id="ip"><nvpair id="p1" name="host_list" value="10.99.0.9"/>
+<nvpair id="p2" name="attempts" value="1"/><nvpair id="p3" name="timeout" value="1"/>
+</instance_attributes><operations><op id="po" name="monitor" interval="1s" timeout="10s"/>
+</operations></primitive></clone>
 </resources>
 <constraints><rsc_location id="la" rsc="ip_a" node="real" score="100"/>
-<rsc_location id="lb" rsc="ip_b" node="ours" score="100"/></constraints></configuration>"""
+<rsc_location id="lb" rsc="ip_b" node="ours" score="100"/>
+<rsc_location id="lp" rsc="ip_b"><rule id="lr" score="-INFINITY" boolean-op="or">
+<expression id="e1" attribute="pingd" operation="not_defined"/>
+<expression id="e2" attribute="pingd" operation="lt" value="1" type="number"/></rule>
+</rsc_location></constraints></configuration>"""
 
 
 def crm_pair(pair: Pair, **given: str) -> Pair:
@@ -185,12 +194,17 @@ def crm_status(pair: Pair, name: str) -> dict[str, object]:
     return status
 
 
-def test_the_disk_lock_of_a_cib_decides_for_crmd(make_pair: MakePair, tmp_path: Path) -> None:
+def test_in_a_cib_a_ping_rule_moves_an_address_and_the_disk_lock_decides_a_split(
+    make_pair: MakePair, tmp_path: Path
+) -> None:
     """no-quorum-policy=ignore, no fencing: without the lock both would take everything."""
     lock = tmp_path / "lock"
     lock.write_bytes(bytes(3 * 4096))
     pair = crm_pair(make_pair(media=MEDIA), lock=str(lock))
-    time.sleep(1.0)
+    pair.cut("ours", 0)
+    until(lambda: pair.placement()["10.99.0.101"] == ["real"], 10, "who does not see the host")
+    pair.cut("ours", 0, heal=True)
+    pair.wait(10, **BOTH)
     pair.cut("ours", 1)
     end = time.monotonic() + 15
     while not all_on(pair):
