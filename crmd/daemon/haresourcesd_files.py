@@ -44,6 +44,9 @@ def read_setup(paths: Paths, node: str) -> Setup:
     refused: list[str] = []
     groups = read_groups(paths, config, refused)
     stonith = _stonith(config, heartbeat.node, str(paths.ha_cf), refused)
+    if config.disklock is not None and len(config.nodes) != 2:
+        names = " ".join(config.nodes)
+        refused.append(f"{paths.ha_cf}: disklock is for two nodes, not for: {names}; remove it")
     if refused:
         raise StartRefused(refused)
     policy = Policy(

@@ -32,6 +32,8 @@ from ocf.calls import AgentRef
 PREFERENCE = "100"
 STICKY = "1000"
 _KEPT = "kept in the membership layer's configuration"
+_PROPERTIES = {"disklock": "disk-lock", "disklock_release": "disk-lock-release"}
+"""Our own directives that are cluster properties with a CIB."""
 _WITHOUT_EFFECT = frozenset({"respawn", "apiauth", "crm", "pacemaker", "compression", "hopfudge"})
 
 
@@ -310,6 +312,9 @@ def _directives(draft: _Draft, settings: HeartbeatSettings) -> None:
             draft.decide(item.place, f"{item.name} {item.value}", "without effect", why, "")
             text = f"{item.name} has no counterpart"
             draft.findings.append(Finding("H051", Severity.INFO, item.place, text, "nothing to do"))
+        elif item.name in _PROPERTIES:
+            prop, why = _PROPERTIES[item.name], "the same lock, asked by crmd"
+            draft.decide(item.place, f"{item.name} {item.value}", f"{prop}={item.value}", why, "")
         elif item.name == "watchdog":
             why = "watchdog fencing can be had: have-watchdog and stonith-watchdog-timeout"
             draft.decide(item.place, f"watchdog {item.value}", _KEPT, why, "")
@@ -336,6 +341,11 @@ def _properties(
         ("stonith-enabled", "true" if fenced else "false"),
         ("no-quorum-policy", policy),
         ("start-failure-is-fatal", "true"),
+    ]
+    properties += [
+        (_PROPERTIES[item.name], item.value)
+        for item in settings.directives
+        if item.name in _PROPERTIES
     ]
     if settings.initdead_s is not None:
         properties.append(("dc-deadtime", f"{settings.initdead_s:g}s"))

@@ -40,14 +40,15 @@ def fingerprints(config: Config, ring: Keyring, haresources: bytes | None) -> di
     """Part -> digest of what a node runs with.
 
     `haresources`: the file's content; None where a CIB rules.  The names say where to look:
-    `nodes`, `times`, `policy` (failback, take-over, manager) and `network` in ha.cf.
+    `nodes`, `times`, `policy` (failback, take-over, manager, disk lock) and `network` in ha.cf.
     """
     secrets = b"\0".join(ring.keys[number].secret for number in sorted(ring.keys))
     by_active, by_all = keyed("sha256", ring.active.secret), keyed("sha256", secrets)
     keys = [(k.number, k.method.value, k.secret.hex()) for _, k in sorted(ring.keys.items())]
     times = (config.keepalive_s, config.deadtime_s, config.initdead_s, config.deadping_s)
     manager = config.crm != "off"
-    policy = (config.auto_failback, config.takeover_manual, config.takeover_delay_s, manager)
+    lock = config.disklock_release_s if config.disklock is not None else None
+    policy = (config.auto_failback, config.takeover_manual, config.takeover_delay_s, manager, lock)
     parts: dict[str, object] = {
         AUTHKEYS: (ring.active.number, keys),
         "network": (config.udpport, config.cluster, config.ping_nodes),

@@ -5,7 +5,15 @@ from lxml import etree
 
 from crmd.haresources.agents import address_parameters, netmask_bits
 from crmd.haresources.convert import Options, convert
-from crmd.haresources.model import Group, HeartbeatSettings, HostFacts, PingTarget, Plan, Style
+from crmd.haresources.model import (
+    Directive,
+    Group,
+    HeartbeatSettings,
+    HostFacts,
+    PingTarget,
+    Plan,
+    Style,
+)
 from crmd.haresources.parse import parse
 from crmd.haresources.render import to_cib, to_crm, to_report
 
@@ -66,6 +74,13 @@ def test_each_line_prefers_its_node_by_a_hundred() -> None:
 def test_auto_failback_becomes_stickiness(word: str | None, stickiness: str) -> None:
     settings = HeartbeatSettings(nodes=("mysql-master", "mysql-backup"), auto_failback=word)
     assert dict(plan(settings=settings).rsc_defaults)["resource-stickiness"] == stickiness
+
+
+def test_a_disk_lock_becomes_cluster_properties() -> None:
+    lines = (Directive("disklock", "/dev/vg/lock", None), Directive("disklock_release", "5", None))
+    settings = HeartbeatSettings(nodes=("mysql-master", "mysql-backup"), directives=lines)
+    made = dict(plan(settings=settings).properties)
+    assert (made["disk-lock"], made["disk-lock-release"]) == ("/dev/vg/lock", "5")
 
 
 def test_without_stonith_fencing_is_written_out_as_off() -> None:
