@@ -30,7 +30,9 @@ class Translated:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class Row:
+    """How the arguments of a script become the parameters of the agent of that name."""
+
     type: str
     params: tuple[str, ...]
     monitor: tuple[int, int]
@@ -39,24 +41,24 @@ class _Row:
     why: str = "native OCF agent of the same meaning"
 
 
-_ROWS: dict[str, _Row] = {
-    "Filesystem": _Row(
+ROWS: dict[str, Row] = {
+    "Filesystem": Row(
         "Filesystem", ("device", "directory", "fstype", "options"), (20, 40), (60, 60)
     ),
-    "MailTo": _Row("MailTo", ("email", "subject"), (10, 10), (10, 10)),
-    "apache": _Row("apache", ("configfile",), (10, 20), (40, 60)),
-    "portblock": _Row("portblock", ("protocol", "portno", "action", "ip"), (10, 10), (20, 20)),
-    "IPsrcaddr": _Row("IPsrcaddr", ("ipaddress",), (10, 20), (20, 20)),
-    "Raid1": _Row("Raid1", ("raidconf", "raiddev"), (10, 20), (20, 20)),
-    "Xinetd": _Row("Xinetd", ("service",), (10, 10), (20, 20)),
-    "Delay": _Row("Delay", ("startdelay", "stopdelay"), (10, 30), (30, 30)),
-    "LVM": _Row("LVM", ("volgrpname",), (10, 30), (30, 30)),
-    "db2": _Row("db2", ("instance",), (20, 60), (120, 120)),
-    "ids": _Row("ids", ("informixdir", "informixserver", "onconfig"), (10, 30), (120, 120)),
-    "ICP": _Row("ICP", ("driveid", "device"), (10, 20), (20, 20)),
-    "ServeRAID": _Row("ServeRAID", ("serveraid", "mergegroup"), (10, 20), (40, 40)),
-    "LinuxSCSI": _Row("LinuxSCSI", ("scsi",), (10, 20), (20, 20)),
-    "WinPopup": _Row("WinPopup", ("hostfile",), (10, 10), (10, 10)),
+    "MailTo": Row("MailTo", ("email", "subject"), (10, 10), (10, 10)),
+    "apache": Row("apache", ("configfile",), (10, 20), (40, 60)),
+    "portblock": Row("portblock", ("protocol", "portno", "action", "ip"), (10, 10), (20, 20)),
+    "IPsrcaddr": Row("IPsrcaddr", ("ipaddress",), (10, 20), (20, 20)),
+    "Raid1": Row("Raid1", ("raidconf", "raiddev"), (10, 20), (20, 20)),
+    "Xinetd": Row("Xinetd", ("service",), (10, 10), (20, 20)),
+    "Delay": Row("Delay", ("startdelay", "stopdelay"), (10, 30), (30, 30)),
+    "LVM": Row("LVM", ("volgrpname",), (10, 30), (30, 30)),
+    "db2": Row("db2", ("instance",), (20, 60), (120, 120)),
+    "ids": Row("ids", ("informixdir", "informixserver", "onconfig"), (10, 30), (120, 120)),
+    "ICP": Row("ICP", ("driveid", "device"), (10, 20), (20, 20)),
+    "ServeRAID": Row("ServeRAID", ("serveraid", "mergegroup"), (10, 20), (40, 40)),
+    "LinuxSCSI": Row("LinuxSCSI", ("scsi",), (10, 20), (20, 20)),
+    "WinPopup": Row("WinPopup", ("hostfile",), (10, 10), (10, 10)),
 }
 
 _OCF_FOR_SERVICE: dict[str, str] = {
@@ -142,7 +144,7 @@ def base_id(word: ResourceWord) -> str:
             return xml_name(f"drbd_{first or 'all'}")
         case "LVM":
             return xml_name(f"vg_{first}")
-        case script if script in _ROWS:
+        case script if script in ROWS:
             return xml_name(script.lower())
         case script if not args:
             return xml_name(f"svc_{script.strip()}")
@@ -182,7 +184,7 @@ def _address(word: ResourceWord, style: Style) -> Translated:
     )
 
 
-def _table_row(word: ResourceWord, row: _Row) -> Translated:
+def _table_row(word: ResourceWord, row: Row) -> Translated:
     params = tuple(zip(row.params, word.args, strict=False)) + row.extra
     return Translated(
         AgentRef("ocf", row.type, HEARTBEAT),
@@ -196,7 +198,7 @@ def _table_row(word: ResourceWord, row: _Row) -> Translated:
 
 def _lvm(word: ResourceWord, facts: HostFacts) -> Translated:
     if "heartbeat:LVM-activate" not in facts.ocf_agents:
-        return _table_row(word, _ROWS["LVM"])
+        return _table_row(word, ROWS["LVM"])
     params = (("vgname", word.args[0] if word.args else ""), ("vg_access_mode", "system_id"))
     return Translated(
         AgentRef("ocf", "LVM-activate", HEARTBEAT),
@@ -210,7 +212,7 @@ def _lvm(word: ResourceWord, facts: HostFacts) -> Translated:
 
 def _was(word: ResourceWord) -> Translated:
     first = word.args[0] if word.args else ""
-    row = _Row("WAS", ("snoop" if first.isdigit() else "config",), (10, 60), (300, 300))
+    row = Row("WAS", ("snoop" if first.isdigit() else "config",), (10, 60), (300, 300))
     return _table_row(word, row)
 
 
@@ -268,14 +270,14 @@ def translate(word: ResourceWord, style: Style, facts: HostFacts, prefer: str) -
     if word.script == "SendArp":
         ip, _, nic = (word.args[0] if word.args else "").partition("/")
         nic = nic or (word.args[1] if len(word.args) > 1 else "")
-        row = _Row("SendArp", (), (10, 20), (20, 20), (("ip", ip), ("nic", nic)))
+        row = Row("SendArp", (), (10, 20), (20, 20), (("ip", ip), ("nic", nic)))
         return _table_row(word, row)
     if word.script == "AudibleAlarm":
-        row = _Row("AudibleAlarm", (), (10, 10), (10, 10), (("nodelist", " ".join(word.args)),))
+        row = Row("AudibleAlarm", (), (10, 10), (10, 10), (("nodelist", " ".join(word.args)),))
         return _table_row(word, row)
     if word.script == "OCF" and word.args:
-        row = _Row(word.args[0], (), (20, 40), (60, 60), why="an OCF agent named by OCF::TYPE")
+        row = Row(word.args[0], (), (20, 40), (60, 60), why="an OCF agent named by OCF::TYPE")
         return _table_row(word, row)
-    if word.script in _ROWS and word.script not in ("LVM",):
-        return _table_row(word, _ROWS[word.script])
+    if word.script in ROWS and word.script not in ("LVM",):
+        return _table_row(word, ROWS[word.script])
     return _plain_service(word, style, facts, prefer)

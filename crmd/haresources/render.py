@@ -247,7 +247,7 @@ def _crm_order(rule: OrderRule) -> str:
 
 # -- report -------------------------------------------------------------------------------------
 
-_RANK = {Severity.CRITICAL: 0, Severity.ERROR: 1, Severity.WARNING: 2, Severity.INFO: 3}
+RANK = {Severity.CRITICAL: 0, Severity.ERROR: 1, Severity.WARNING: 2, Severity.INFO: 3}
 
 
 def to_report(plan: Plan) -> str:
@@ -255,7 +255,7 @@ def to_report(plan: Plan) -> str:
     out = ["Decisions"]
     out += [f"  {decision}" for decision in plan.decisions]
     out += ["", "Findings" if plan.findings else "Findings: none"]
-    ranked = sorted(plan.findings, key=lambda f: _RANK[f.severity])
+    ranked = sorted(plan.findings, key=lambda f: RANK[f.severity])
     out += [f"  {finding}" for finding in ranked]
     return "\n".join(out) + "\n"
 

@@ -173,3 +173,26 @@ def test_apply_does_not_remove_what_it_does_not_know(folder: Path, tmp_path: Pat
     words = ("--accept", "H020", "--apply", "--replace", "--quiet", str(folder))
     assert run(*words, env=env)[0] == 0
     assert b'id="x"' not in file.read_bytes()
+
+
+def test_the_way_back_and_the_difference_to_the_present_cib(folder: Path, tmp_path: Path) -> None:
+    code, cib, _ = run("--accept", "H020", "--quiet", str(folder))
+    file = tmp_path / "cib.xml"
+    file.write_text(cib)
+    code, out, err = run("--output", "haresources", str(file))
+    assert (code, out) == (0, HARESOURCES)
+    assert "not in haresources: operations" in err
+    env = {"CIB_file": str(file)}
+    again = run("--accept", "H020", "-q", "--output", "diff", str(folder), env=env)
+    assert again == (0, "", "")
+    (folder / "haresources").write_text(HARESOURCES.replace("172.16.1.165", "172.16.1.166"))
+    code, out, _ = run("--accept", "H020", "-q", "--output", "diff", str(folder), env=env)
+    assert code == 1 and '+    <primitive id="ip_172_16_1_166"' in out
+    assert run("--output", "haresources", str(tmp_path / "none.xml"))[0] == 105
+
+
+def test_pcs_commands_and_a_page_can_be_had(folder: Path) -> None:
+    code, out, _ = run("--accept", "H020", "-q", "--output", "pcs", str(folder))
+    assert code == 0 and "pcs resource create fs_data ocf:heartbeat:Filesystem " in out
+    code, out, _ = run("--output", "html", str(folder))
+    assert code == 78 and out.startswith("<!DOCTYPE html>") and "H020" in out
