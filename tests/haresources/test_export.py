@@ -19,7 +19,10 @@ FACTS = HostFacts(
 
 def imported(text, style=Style.AUTO, nodes=("mysql-master", "mysql-backup")):
     plan = convert(
-        parse(text), HeartbeatSettings(nodes=nodes, auto_failback="on"), FACTS, Options(style)
+        parse(text),
+        HeartbeatSettings(nodes=nodes, auto_failback="on"),
+        FACTS,
+        Options(style, comment_ids=True),
     )
     return etree.fromstring(to_cib(plan))
 
