@@ -1,7 +1,7 @@
 """Manual pages and shell completion, made from the tables that the commands themselves use.
 
 `python -m cli.manual DIR` writes one page for each command and for each level of the crm shell,
-and the completion for bash.  Nothing is described twice.  Facts: cli.md section 10.
+and the completions for bash, zsh and fish.  Nothing is described twice.  Facts: cli.md section 10.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import re
-import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -212,31 +211,9 @@ def _see_also(name: str) -> Iterator[str]:
             yield f"{_escaped(other)}({_SECTION})"
 
 
-# --- completion -----------------------------------------------------------------------------
-
-_BASH = """\
-# Completion of Pacekeeper's commands for bash; made by cli.manual.
-_pacekeeper_crm() {
-    local IFS=$'\\n'
-    COMPREPLY=($(timeout 2 crm _complete "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
-}
-complete -F _pacekeeper_crm crm
-"""
-
-
-def bash_completion() -> str:
-    """Completion for bash: options from the tables, the shell's words by asking it."""
-    parts = [_BASH]
-    for name in COMMANDS:
-        if name == "crm":
-            continue
-        words = " ".join(sorted(page(name).flags))
-        parts.append(f"complete -o default -W {shlex.quote(words)} {name}\n")
-    return "".join(parts)
-
-
 def write(folder: Path) -> list[Path]:
-    """Write all pages and the completion; the files written."""
+    """Write all pages and the completions; the files written."""
+    from cli import completion
     from cli.crm.levels import LEVELS
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -246,9 +223,14 @@ def write(folder: Path) -> list[Path]:
         path = folder / f"{each.name}.{_SECTION}"
         path.write_text(roff(each), encoding="utf-8")
         written.append(path)
-    path = folder / "pacekeeper.bash"
-    path.write_text(bash_completion(), encoding="utf-8")
-    return [*written, path]
+    for file, text in (
+        ("pacekeeper.bash", completion.bash()),
+        ("_pacekeeper", completion.zsh()),
+        ("pacekeeper.fish", completion.fish()),
+    ):
+        written.append(folder / file)
+        written[-1].write_text(text, encoding="utf-8")
+    return written
 
 
 def main(argv: Sequence[str]) -> int:

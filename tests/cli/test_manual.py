@@ -3,13 +3,16 @@
 import configparser
 import importlib
 import io
+import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from cli import completion
 from cli.crm.levels import LEVELS, load
-from cli.manual import COMMANDS, bash_completion, level_page, page, roff, write
+from cli.manual import COMMANDS, level_page, page, roff, write
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,8 +65,8 @@ def test_every_level_of_the_shell_has_a_page(name):
 
 def test_the_pages_are_well_formed(tmp_path):
     written = write(tmp_path)
-    assert len(written) == len(COMMANDS) + len(LEVELS) + 1
-    for path in written[:-1]:
+    assert len(written) == len(COMMANDS) + len(LEVELS) + 3
+    for path in written[:-3]:
         lines = path.read_text().splitlines()
         assert lines[0].startswith(".TH ")
         known = {".TH", ".SH", ".TP", ".B", ".nf", ".fi"}
@@ -71,12 +74,35 @@ def test_the_pages_are_well_formed(tmp_path):
 
 
 def test_bash_accepts_the_completion():
-    text = bash_completion()
+    text = completion.bash()
     done = subprocess.run(
         ["bash", "-n"], input=text, text=True, capture_output=True, timeout=20, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "--cleanup" in text and "complete -F _pacekeeper_crm crm" in text
+
+
+def test_fish_gets_each_option_with_its_meaning_and_whether_a_value_must_follow():
+    lines = [shlex.split(line) for line in completion.fish().splitlines() if "-d" in line]
+    (of_resource,) = [x for x in lines if x[2] == "crm_resource" and "resource" in x]
+    assert " ".join(of_resource[:-1]) == "complete -c crm_resource -s r -l resource -r -d"
+    for line in lines:
+        assert line[-1] and not any(word.startswith("--") for word in line[3:-1])
+    known = {line[2] for line in lines}
+    assert known == set(COMMANDS) - {"crm"}
+
+
+def test_zsh_knows_every_command_and_its_options():
+    text = completion.zsh()
+    assert text.splitlines()[0].split() == ["#compdef", *COMMANDS]
+    for name in set(COMMANDS) - {"crm"}:
+        assert f"    {name}) flags=(" in text
+    zsh = shutil.which("zsh")
+    if zsh is not None:
+        done = subprocess.run(
+            [zsh, "-n"], input=text, text=True, capture_output=True, timeout=20, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_shell_tells_what_can_follow(tmp_path):
