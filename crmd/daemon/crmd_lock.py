@@ -29,6 +29,7 @@ from crmd.fencing.devices import devices, seconds
 from crmd.messaging import MessagingEvent, PeerDown, PeerUp
 
 RELEASE_S = 20.0
+STARTS = frozenset({"start", "promote", "migrate_from"})
 LEVELS = {"info": "info", "WARN": "warning"}
 
 
@@ -117,7 +118,9 @@ class NodeLock:
 
     @property
     def _holds(self) -> bool:
-        return bool(self._controller.lrm.releasable())
+        lrm = self._controller.lrm
+        starting = any(call.operation in STARTS for call in lrm.running.values())
+        return starting or bool(lrm.releasable())
 
     @property
     def _has_device(self) -> bool:
@@ -160,7 +163,11 @@ class NodeLock:
 
     def look(self) -> None:
         """After each step: say so if everything is released that had to be."""
-        if self._must_release and self._keeper is not None and not self._holds:
+        if self._keeper is None:
+            return
+        if not self._must_release and self._keeper.machine.is_empty and self._holds:
+            self._keeper.feed(dl.Taken())
+        if self._must_release and not self._holds:
             self._must_release = False
             self._log.info("disklock.released")
             self._keeper.feed(dl.Released())

@@ -87,10 +87,12 @@ class Lock:
         self._keeper.feed(dl.Ask(min(handicap_s, times.notice_s / 2)))
 
     def look(self) -> None:
-        """Say so if everything is released that had to be."""
-        if not self._must_release:
-            return
+        """Say so if everything is released that had to be, or something was taken again."""
         state = self._daemon.state
+        if not self._must_release:
+            if state.work.active and self._keeper.machine.is_empty:
+                self._keeper.feed(dl.Taken())
+            return
         begun = state.phase is not Phase.INIT or self._daemon.holds_nothing
         if begun and state.work.is_idle and not state.work.active:
             self._must_release = False

@@ -78,6 +78,11 @@ class Released:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """Something runs here again although the lock did not say so: a person did."""
+
+
+@dataclass(frozen=True, slots=True)
 class Leaving:
     """We end in good order and have released everything."""
 
@@ -107,7 +112,7 @@ class Tick:
     """Time has passed."""
 
 
-Event = Silent | Heard | Ask | Released | Leaving | Cycle | Broken | Tick
+Event = Silent | Heard | Ask | Released | Taken | Leaving | Cycle | Broken | Tick
 
 # --- out ----------------------------------------------------------------------------------------
 
@@ -185,6 +190,8 @@ class DiskLock:
     peer_changed_at: float = 0.0
     _counter: int = 0
     _dirty: bool = True
+    _is_heard: bool = False
+    """The shell said so: before its first word we do not know."""
     _is_told: bool = False
     _clean_at: float | None = None
     """When the newest cycle began that showed no claim against us."""
@@ -239,7 +246,7 @@ class DiskLock:
         out: list[Output] = []
         match event:
             case Silent():
-                self.is_silent = True
+                self.is_silent, self._is_heard = True, False
             case Heard():
                 self._heard(now)
             case Ask(handicap_s):
@@ -251,6 +258,8 @@ class DiskLock:
                     out.append(Free(proof=False))
             case Released():
                 self._released()
+            case Taken():
+                self.is_empty, self._clean_at = False, now
             case Leaving():
                 if self.stance is Stance.OWNER:
                     self._close(self.instance)
@@ -323,7 +332,7 @@ class DiskLock:
     # --- what others tell -----------------------------------------------------------------------
 
     def _heard(self, now: float) -> None:
-        self.is_silent, self.asks_at = False, None
+        self.is_silent, self.asks_at, self._is_heard = False, None, True
         self._linked_at = now
         if self.stance is Stance.OWNER or self.stance is Stance.ASKING:
             self._close(self.instance)
@@ -332,7 +341,7 @@ class DiskLock:
         self._void_off = self.peer_seen
 
     def _released(self) -> None:
-        self._until, self.is_empty = float("inf"), True
+        self._until, self.is_empty = float("inf"), self.is_silent
         if self.is_blind:
             self.is_blind = False
             if self.stance in (Stance.OWNER, Stance.ASKING):
@@ -391,7 +400,6 @@ class DiskLock:
         if own.life == self.life and own.stance in (Stance.OWNER, Stance.LOST, Stance.RELEASED):
             self.stance = own.stance
             if own.stance is Stance.OWNER:
-                self.is_silent = True
                 self.free_at = now + self.times.lease_s
             return
         if own.stance is Stance.OWNER:
@@ -463,6 +471,9 @@ class DiskLock:
 
     def _lost(self, instance: int) -> list[Output]:
         self.instance = instance
+        if self.is_empty:
+            self._become(Stance.RELEASED)
+            return []  # nothing to release, nobody to tell
         self._become(Stance.LOST)
         if self.is_blind:
             return []  # told already
@@ -511,6 +522,10 @@ class DiskLock:
         return [Note("ALERT", text)]
 
     def _own(self, peer: Slot | None, now: float) -> list[Output]:
+        if self._is_heard:  # a former run was the owner, and the links are back
+            self._close(self.instance)
+            self._become(Stance.IDLE)
+            return []
         if self._is_told or self.free_at is None or peer is None:
             return []
         says = peer.stance is Stance.RELEASED and peer.instance == self.instance
@@ -521,8 +536,11 @@ class DiskLock:
         return []
 
     def _look_for_an_end(self, peer: Slot | None, now: float) -> list[Output]:
-        """We released everything: may we come back?"""
-        owns = peer is not None and self._is_claimed(peer) and peer.stance is Stance.OWNER
+        """We released everything: may we come back?
+
+        The winner may still be asking: we may know before it does what was decided.
+        """
+        owns = self._is_claimed(peer)
         if owns and self.is_silent and not self.is_empty:  # it was heard in between
             return self._lost(self.instance)
         if owns and (not self.is_silent or now - self.peer_changed_at < self.times.lease_s):

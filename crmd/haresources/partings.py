@@ -174,7 +174,10 @@ def lock_says(s: State, peer: Peer, said: LockSays) -> list[Effect]:
         s.deaths.forget(peer.name)
         out: list[Effect] = [Say("CRIT", f"Giving up all resources: {said.reason}.")]
         s.is_excluded = True
-        return out + (_let_go(s) if s.phase is not Phase.INIT else [])
+        if s.phase is not Phase.INIT:
+            out += _let_go(s)
+        s.wanted = Claim.NONE  # whoever goes on may have taken it
+        return out
     if said.word == "over":
         was, s.is_excluded = s.is_excluded, False
         return [STARTING] if was and s.phase is Phase.STARTING and s.work.is_idle else []

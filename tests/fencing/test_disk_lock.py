@@ -343,9 +343,11 @@ def test_in_a_storm_no_group_is_ever_on_both_nodes(seed: int) -> None:
         sim.cut()
     for node in sim.nodes:
         node.never_stops = False
-        if not node.is_on:
-            node.boot()
-    sim.run(60.0)
+    for seconds in (10.0, 60.0):  # one that was told to stop before may reboot yet
+        for node in sim.nodes:
+            if not node.is_on:
+                node.boot()
+        sim.run(seconds)
     assert len(going_on(sim)) == 1, (sim.story[-12:], [n.machine for n in sim.nodes])
 
 
@@ -409,6 +411,42 @@ def test_a_loser_that_took_up_again_and_loses_the_links_before_the_owner_noticed
     machine.step(dl.Silent(), 0.9)
     again = machine.step(dl.Cycle(0.9, None, None, replace(owner, counter=7)), 1.0)
     assert again == [dl.Lost("b holds the disk lock")]
+
+
+@pytest.mark.parametrize("links", [dl.Heard(), dl.Silent()])
+def test_a_restarted_owner_stays_one_only_if_the_links_are_still_silent(links: dl.Event) -> None:
+    mine = Slot("a", "a1", Stance.OWNER, 7, 3, 2, 4, 4, "a")
+    peer = Slot("b", "b1", Stance.RELEASED, 9, 3, 2)
+    machine = dl.DiskLock("a", "b", "a1", TIMES)
+    assert machine.to_write(0.0) is None, "what the former run wrote comes first"
+    machine.step(links, 0.0)
+    said = machine.step(dl.Cycle(0.0, None, mine, peer), 0.1)
+    slot = machine.to_write(0.2)
+    assert slot is not None and slot.counter == 8
+    if isinstance(links, dl.Heard):
+        assert (slot.stance, slot.closed) == (Stance.IDLE, 3) and said == []
+    else:
+        assert slot.stance is Stance.OWNER and said == [dl.Free(proof=True)]
+
+
+def test_a_loser_that_was_restarted_before_it_had_released_is_told_again() -> None:
+    mine = Slot("a", "a1", Stance.LOST, 7, 3, 2)
+    peer = Slot("b", "b1", Stance.OWNER, 9, 3, 2, 5, 5, "b")
+    machine = dl.DiskLock("a", "b", "a1", TIMES)
+    machine.step(dl.Silent(), 0.0)
+    assert machine.step(dl.Cycle(0.0, None, mine, peer), 0.1) == [dl.Lost("b holds the disk lock")]
+
+
+def test_who_took_something_by_a_persons_word_lets_go_when_the_peer_owns_the_lock() -> None:
+    owner = Slot("b", "b1", Stance.OWNER, 5, 1, 0, 3, 3, "b")
+    machine = dl.DiskLock("a", "b", "a1", TIMES)
+    machine.step(dl.Silent(), 0.0)
+    machine.step(dl.Cycle(0.0, None, None, owner), 0.1)
+    machine.step(dl.Released(), 0.2)
+    machine.step(dl.Taken(), 0.3)
+    again = machine.step(dl.Cycle(0.4, None, None, replace(owner, counter=6)), 0.5)
+    assert again == [dl.Lost("b holds the disk lock")]
+    assert machine.deadline() == 0.3 + TIMES.notice_s + TIMES.release_s
 
 
 # --- the slot -------------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ class World:
         host = self.hosts[name]
         host.generation += 1
         host.running, host.ended, host.told, host.kept = set(), False, {}, None
-        policy = ev.Policy(auto_failback=self.mode, nodes=self.names)
+        policy = self.policy()
         make = LegacyMachine if self.mode == "legacy" else TakeOverMachine
         host.machine = make(name, self.groups, policy)
         for other in self.hosts.values():
@@ -79,6 +79,9 @@ class World:
                 self._hears(host, other)
                 self._hears(other, host)
         self._later(0.2, name, ev.Begin(()))
+
+    def policy(self) -> ev.Policy:
+        return ev.Policy(auto_failback=self.mode, nodes=self.names)
 
     def kill(self, name: str) -> None:
         """Power off."""
