@@ -87,7 +87,7 @@ def _checks(
         text = f"Configuration prevents cluster from stopping or starting unmanaged '{resource.id}'"
         found.append((resource.id, "unmanaged", text))
     if resource.locked_to:
-        text = f"'{resource.id}' is locked to node {resource.locked_to} due to shutdown"
+        text = f"'{resource.id}' is locked to node {resource.locked_to.node} due to shutdown"
         found.append((resource.id, "locked-to", text))
     if node is not None and node.health < 0:
         text = f"'{resource.id}' cannot run on {node.name} due to node health"
@@ -96,7 +96,7 @@ def _checks(
         context.reply.say(text + "\n")
         check = etree.SubElement(parent, "check")
         check.set("id", name)
-        value = resource.locked_to if word == "locked-to" else "true"
+        value = resource.locked_to.node if word == "locked-to" and resource.locked_to else "true"
         if word == "promotable":
             value = "false"
         check.set(word, value or "")

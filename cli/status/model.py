@@ -161,8 +161,8 @@ class ResourceStatus:
     current: Active | None = None
     """The place that counts when there are several."""
     pending_task: str | None = None
-    pending_node: str | None = None
-    locked_to: str | None = None
+    pending_node: Active | None = None
+    locked_to: Active | None = None
     masked: tuple[MaskedProbe, ...] = ()
     children: tuple[ResourceStatus, ...] = ()
     replicas: tuple[ReplicaStatus, ...] = ()

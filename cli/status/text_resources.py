@@ -44,9 +44,9 @@ def primitive_line(
     """
     several = len(r.active) > 1
     place = r.active[0] if len(r.active) == 1 else None
+    if place is None and not several:
+        place = r.pending_node or r.locked_to
     node_name = place.node if place is not None else None
-    if node_name is None and not several:
-        node_name = r.pending_node or r.locked_to
     words = [*_state_words(r, show)]
     if node_name is not None and names_node:
         words.append(node_name)
@@ -55,7 +55,7 @@ def primitive_line(
         text = next((m.text for m in r.masked if node_name is None or m.node == node_name), None)
         if text is not None:
             line += f" ({text}) "
-    flags = _flags(r, show, place, node_name)
+    flags = _flags(r, show, place)
     if flags:
         line += f" ({', '.join(flags)})"
     if r.description and (show.description or show.details or several or not names_node):
@@ -80,11 +80,11 @@ def _state_words(r: ResourceStatus, show: Show) -> Iterable[str]:
         yield r.role.word
 
 
-def _flags(r: ResourceStatus, show: Show, place: Active | None, node_name: str | None) -> list[str]:
+def _flags(r: ResourceStatus, show: Show, place: Active | None) -> list[str]:
     flags = []
     if place is not None and place.unclean and not place.online:
         flags.append("UNCLEAN")
-    if node_name is not None and node_name == r.locked_to:
+    if place is not None and r.locked_to is not None and place.node == r.locked_to.node:
         flags.append("LOCKED")
     if show.pending and r.pending_task == "monitor":
         flags.append("Monitoring")

@@ -198,7 +198,7 @@ def primitive_element(r: ResourceStatus, show: Show) -> Element:
         failure_ignored=boolean(r.failure_ignored),
         nodes_running_on=str(len(r.active)),
         pending=pending,
-        locked_to=r.locked_to,
+        locked_to=None if r.locked_to is None else r.locked_to.node,
         description=r.description if show.description else None,
     )
     for place in r.active:

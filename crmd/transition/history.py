@@ -179,7 +179,7 @@ class SimulatedCib:
         if failure is not None:
             for name, value in self.fail_count(state, shown, action.operation, interval_ms):
                 self.steps.append(AttributeStep(name, value, state.get("id", "")))
-        self._record(history, action, interval_ms, rc, expected, node)
+        self._record(history, ref.id, action, interval_ms, rc, expected, node)
         return failure is None
 
     def _pretended(
@@ -268,7 +268,7 @@ class SimulatedCib:
             operation_key=f"{spec.resource}_{spec.task}_{spec.interval_ms}",
             attributes=tuple(attributes),
         )
-        self._record(history, action, spec.interval_ms, spec.rc, 0, spec.node)
+        self._record(history, spec.resource, action, spec.interval_ms, spec.rc, 0, spec.node)
 
     def fail_count(
         self, state: Element, resource: str, task: str, interval_ms: int
@@ -370,6 +370,7 @@ class SimulatedCib:
     def _record(
         self,
         history: Element,
+        resource: str,
         action: Action,
         interval_ms: int,
         rc: int,
@@ -377,7 +378,6 @@ class SimulatedCib:
         node: str,
     ) -> None:
         self._count()
-        resource = history.get("id", "")
         call = 1 + max(
             (parse_integer(entry.get("call-id")) for entry in history.iterchildren("lrm_rsc_op")),
             default=0,
@@ -424,8 +424,8 @@ def _entry_ids(
 ) -> list[str]:
     """Ids of the entries that one result leaves."""
     if operation == "notify":
-        kind = action.attribute("CRM_meta_notify_key_type") or ""
-        task = action.attribute("CRM_meta_notify_key_operation") or ""
+        kind = action.attribute("CRM_meta_notify_type") or ""
+        task = action.attribute("CRM_meta_notify_operation") or ""
         return [f"{resource}_{kind}_notify_{task}_0"]
     if operation in ("migrate_to", "migrate_from"):
         return [key]

@@ -44,8 +44,10 @@ def _lock_for_shutdown(cluster: Cluster, rsc: Resource) -> None:
         for child in rsc.children:
             _lock_for_shutdown(cluster, child)
         return
-    if not rsc.is_primitive or rsc.fence_device or rsc.is_remote_connection:
+    if not rsc.is_primitive or rsc.fence_device:
         return
+    if rsc.is_remote_connection and rsc.launcher is None:
+        return  # a guest's connection is a resource like others here
     if rsc.lock_node is not None:
         if rsc.active_on:
             cluster.requests.append(

@@ -63,8 +63,9 @@ class Reading:
         self.cluster.hard_failures.append(failure)
 
     def record(self, entry: HistoryEntry, masked_probe: bool = False) -> None:
-        """Keep an entry for display."""
-        self.cluster.failures.append(RecordedFailure(entry, self.rsc, self.node, masked_probe))
+        """Keep an entry for display; what happened on a node that is gone is of no use there."""
+        if self.node.online:
+            self.cluster.failures.append(RecordedFailure(entry, self.rsc, self.node, masked_probe))
 
 
 def is_usable(cluster: Cluster, entry: HistoryEntry) -> bool:
