@@ -182,7 +182,7 @@ def _resource(r: s.Resource, cluster: s.Cluster, masked: Masked) -> m.ResourceSt
         pending_task=r.pending_task,
         pending_node=_active(r.pending_node) if r.pending_node is not None else None,
         locked_to=_active(r.lock_node) if r.lock_node is not None else None,
-        masked=tuple(masked.get(r.id) or masked.get(r.xml_id) or ()),
+        masked=tuple(masked.get(r.xml_id, ())),
         children=tuple(_resource(child, cluster, masked) for child in children),
         replicas=tuple(_replica(x, cluster, masked) for x in (facts.replicas if facts else ())),
         allowed=tuple(sorted((node.name for node in allowed), key=_name_key)),

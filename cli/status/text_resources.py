@@ -201,7 +201,8 @@ def _stopped_lines(clone: ResourceStatus, show: Show) -> list[str]:
     active = {place.node for place in clone.active}
     target = clone.target or (clone.children[0].target if clone.children else None)
     usual = "Stopped (disabled)" if target is Role.STOPPED else "Stopped"
-    masked = {m.node: m.text for part in clone.primitives() for m in part.masked}
+    first = clone.children[0].masked if clone.children else ()
+    masked = {m.node: m.text for m in reversed(first)}
     lists: dict[str, list[str]] = {}
     for node in clone.allowed:
         if node in active or not show.wants_node(node):

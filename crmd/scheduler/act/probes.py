@@ -80,9 +80,8 @@ def probe(plan: Plan, rsc: Resource, node: Node) -> bool:
 
 
 def _contains_guest(rsc: Resource) -> bool:
-    return any(r.is_remote_connection for r in rsc.launched) or any(
-        _contains_guest(child) for child in rsc.children
-    )
+    """Whether the resource itself is a guest; a group is not one because a member is."""
+    return any(r.is_remote_connection for r in rsc.launched)
 
 
 def _suppressed(plan: Plan, rsc: Resource, node: Node) -> bool:

@@ -24,7 +24,6 @@ from crmd.scheduler.unpack.failcounts import is_expired
 from crmd.scheduler.unpack.fencing import can_fence, request_action
 from crmd.scheduler.unpack.operations import (
     failure_strategy,
-    is_connection_of_remote_node,
     role_after_failure,
 )
 
@@ -115,9 +114,9 @@ def process_entry(reading: Reading, entry: HistoryEntry) -> None:
             role = role_after_failure(rsc, entry.task, strategy)
             _record_failure(reading, entry, rc, strategy, role)
         case _:
-            if status == NOT_CONNECTED and rsc.managed:
-                if is_connection_of_remote_node(cluster, rsc):
-                    rsc.failed = rsc.stop_if_failed = True
+            conn = node.conn if status == NOT_CONNECTED and node.is_remote_kind else None
+            if conn is not None and conn.managed:
+                conn.failed = conn.stop_if_failed = True
             _process_failure(reading, entry, status, rc, maskable)
 
 
