@@ -13,7 +13,7 @@ from cib import scores
 from cib.lexical import Role, parse_boolean, parse_role
 from crmd.scheduler.model import Cluster, Colocation, Resource, Variant
 from crmd.scheduler.requests import ColocationMade
-from crmd.scheduler.unpack.references import resource_named, resource_sets, set_members
+from crmd.scheduler.unpack.references import known_members, resource_named, resource_sets
 
 SortKey = tuple[int, int, int, str]
 
@@ -112,33 +112,32 @@ def read_colocation(cluster: Cluster, element: etree._Element) -> None:
 
 
 def _read_sets(cluster: Cluster, element: etree._Element) -> None:
-    """16.9."""
+    """16.9.
+
+    A reference that leads nowhere ends only what is being made: inside its set, or with the set
+    before or after it.
+    """
     score = scores.parse(element.get("score"), 0, cluster.attributes.health)
     previous: etree._Element | None = None
     for current in resource_sets(cluster, element):
         if current.get("id") is None:
             return
-        if not _inside_set(cluster, element, current, score):
-            return
-        if previous is not None and not _between_sets(cluster, element, previous, current, score):
-            return
+        _inside_set(cluster, element, current, score)
+        if previous is not None:
+            _between_sets(cluster, element, previous, current, score)
         previous = current
 
 
 def _inside_set(
     cluster: Cluster, element: etree._Element, current: etree._Element, outer: int
-) -> bool:
-    """Colocations within one set; False at a reference or role that does not exist."""
+) -> None:
+    """Colocations within one set, up to a reference that leads nowhere."""
     text = current.get("score")
     score = outer if text is None else scores.parse(text, 0, cluster.attributes.health)
-    if score == 0:
-        return True
-    if _is_sequential(current) is False:
-        return True
     role = parse_role(current.get("role"))
-    members = set_members(cluster, current)
-    if members is None or role is None:
-        return members is not None
+    if score == 0 or role is None or _is_sequential(current) is False:
+        return
+    members = known_members(cluster, current)
     reverse = "ordering" in current.attrib and current.get("ordering") != "group"
 
     def pair(dependent: Resource, primary: Resource, later: Resource) -> None:
@@ -165,7 +164,6 @@ def _inside_set(
         else:
             for earlier in members[:i]:
                 pair(later, earlier, later)
-    return True
 
 
 def _is_sequential(current: etree._Element) -> bool | None:
@@ -180,22 +178,18 @@ def _between_sets(
     dependents: etree._Element,
     primaries: etree._Element,
     score: int,
-) -> bool:
+) -> None:
     """Colocations of an earlier set with the one after it."""
-    if score == 0:
-        return True
-    first, second = set_members(cluster, dependents), set_members(cluster, primaries)
-    if first is None or second is None:
-        return False
     dependent_role = parse_role(dependents.get("role"))
     primary_role = parse_role(primaries.get("role"))
-    if dependent_role is None or primary_role is None:
-        return True
-    left, right = _is_sequential(dependents), _is_sequential(primaries)
-    if left is not False:
+    if score == 0 or dependent_role is None or primary_role is None:
+        return
+    first = known_members(cluster, dependents)
+    if _is_sequential(dependents) is not False:
         first = first[:1]
-    if right is not False:
-        second = second[-1:]
+    sequential = _is_sequential(primaries) is not False
+    second = known_members(cluster, primaries, last_only=sequential)
+    complete = len(second) == (1 if sequential else len(primaries.findall("resource_ref")))
     for dependent in first:
         for primary in second:
             colocate(
@@ -209,4 +203,5 @@ def _between_sets(
                 node_attribute=element.get("node-attribute"),
                 influence=_influence(element, dependent),
             )
-    return True
+        if not complete:
+            return

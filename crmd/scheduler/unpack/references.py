@@ -51,16 +51,19 @@ def members_of(cluster: Cluster, name: str) -> list[str] | None:
     return cluster.tags.get(name)
 
 
-def set_members(cluster: Cluster, resource_set: etree._Element) -> list[Resource] | None:
-    """The resources of a set in order; None at a reference that leads nowhere."""
-    found = []
-    for ref in resource_set.iterchildren("resource_ref"):
+def known_members(
+    cluster: Cluster, resource_set: etree._Element, *, last_only: bool = False
+) -> list[Resource]:
+    """The resources of a set in order (or its last), up to a reference that leads nowhere."""
+    found: list[Resource] = []
+    refs = resource_set.findall("resource_ref")
+    for ref in refs[-1:] if last_only else refs:
         rsc = resource_named(cluster, ref.get("id") or "")
         if rsc is None:
             cluster.warnings.append(
                 f"resource set {resource_set.get('id')}: no resource '{ref.get('id')}'"
             )
-            return None
+            break
         found.append(rsc)
     return found
 

@@ -13,7 +13,7 @@ from crmd.scheduler.requests import TicketMade
 from crmd.scheduler.unpack import tables
 from crmd.scheduler.unpack.fencing import fence
 from crmd.scheduler.unpack.node_state import ticket
-from crmd.scheduler.unpack.references import resource_named, resource_sets, set_members
+from crmd.scheduler.unpack.references import known_members, resource_named, resource_sets
 
 
 def read_ticket_constraint(cluster: Cluster, element: etree._Element) -> None:
@@ -25,11 +25,11 @@ def read_ticket_constraint(cluster: Cluster, element: etree._Element) -> None:
     t = ticket(cluster, ticket_id)
     if element.find("resource_set") is not None:
         for resource_set in resource_sets(cluster, element):
-            members = set_members(cluster, resource_set)
-            if members is None:
-                return
+            members = known_members(cluster, resource_set)
             for rsc in members:
                 _add(cluster, element, t, rsc, resource_set.get("role"))
+            if len(members) < len(resource_set.findall("resource_ref")):
+                return
         return
     single = resource_named(cluster, element.get("rsc") or "")
     if single is None:
