@@ -241,8 +241,10 @@ def replica_line(replica: ReplicaStatus, show: Show) -> str:
     name = (replica.remote or replica.container).shown_id
     if replica.address:
         name += f" ({replica.address})"
-    places = (replica.container.current,) if replica.container.current is not None else ()
-    subject = replace(replica.child or replica.container, active=places)
+    subject = replica.child or replica.container
+    if len(subject.active) < 2:
+        places = (replica.container.current,) if replica.container.current is not None else ()
+        subject = replace(subject, active=places)
     return primitive_line(subject, show, name=name)
 
 

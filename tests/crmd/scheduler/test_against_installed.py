@@ -60,11 +60,28 @@ def test_random_clusters_are_decided_as_the_installed_program_decides(tmp_path: 
     assert some > (LAST - FIRST) // 2, "most clusters need something done"
 
 
-@pytest.mark.parametrize("case", sorted(path.stem for path in CASES.glob("*.xml")))
+def told(case: str, kind: str) -> list[str]:
+    """The lines of a case's file after the first, which tells the rule and what 2.1.5 does."""
+    lines = (CASES / f"{case}.{kind}").read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("# ")
+    return lines[1:]
+
+
+@pytest.mark.parametrize("case", sorted(path.stem for path in CASES.glob("*.summary")))
 def test_a_case_of_our_own_is_decided_as_the_rules_say(case: str) -> None:
-    """The first line of the summary file tells the rule, and what 2.1.5 does instead."""
-    told = (CASES / f"{case}.summary").read_text(encoding="utf-8").splitlines()
-    assert told[0].startswith("# ")
     ran = run_simulate(["-R", "-x", str(CASES / f"{case}.xml")])
     block = ran.out.partition("Transition Summary:\n")[2].partition("\n\n")[0]
-    assert block.rstrip().splitlines() == told[1:]
+    assert block.rstrip().splitlines() == told(case, "summary")
+
+
+@pytest.mark.parametrize("case", sorted(path.stem for path in CASES.glob("*.lines")))
+def test_a_case_of_our_own_is_told_as_the_rules_say(case: str) -> None:
+    """The lines must be in the whole text in this order, others may be between."""
+    ran = run_simulate(["-S", "-x", str(CASES / f"{case}.xml")])
+    said = iter(" ".join(line.split()) for line in ran.out.splitlines())
+    assert [line for line in told(case, "lines") if line not in said] == []
+
+
+def test_every_case_of_our_own_has_an_expectation() -> None:
+    kinds = {path.stem for kind in ("summary", "lines") for path in CASES.glob(f"*.{kind}")}
+    assert kinds == {path.stem for path in CASES.glob("*.xml")}
