@@ -190,7 +190,7 @@ def read_request(argv: Sequence[str]) -> Request | CommandLine:
         live=line.has("live-check"),
         file=None if line.has("xml-pipe") else line.value("xml-file"),
         run=line.has("run"),
-        simulate=line.has("simulate") or in_place,
+        simulate=line.has("simulate") or in_place or line.has("op-fail"),
         in_place=in_place,
         attributes=line.has("show-attrs"),
         failcounts=line.has("show-failcounts"),

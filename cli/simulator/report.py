@@ -46,8 +46,8 @@ class Report(Protocol):
     def execution(self, steps: Sequence[Step]) -> None:
         """The transition as it was pretended."""
 
-    def status_after(self, status: ClusterStatus) -> None:
-        """The cluster after the transition."""
+    def status_after(self, status: ClusterStatus, extra: Sequence[Listing]) -> None:
+        """The cluster after the transition; `extra` as before it."""
 
     def explanation(self, lines: Sequence[str]) -> None:
         """What the scores of one resource are made of."""

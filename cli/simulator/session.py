@@ -20,6 +20,8 @@ from cli.simulator.options import Request
 from cli.simulator.planning import Plan, plan, status_messages, unpack
 from cli.simulator.report import Report
 from cli.status.diagnostics import diagnostics
+from cli.status.listing import Listing
+from cli.status.model import ClusterStatus
 from cli.status.show import Show
 from cli.status.survey import survey
 from cli.status.text_sections import attributes_section, failures_section, operations_section
@@ -108,6 +110,10 @@ class Session:
     # --- steps ---------------------------------------------------------------------------
 
     def _show_current(self, cluster: Cluster) -> None:
+        self.report.status_before(*self._status(cluster))
+
+    def _status(self, cluster: Cluster) -> tuple[ClusterStatus, list[Listing]]:
+        """The state of a cluster, and the further lists that were asked for."""
         status = survey(cluster, with_history=self.request.failcounts)
         show = Show()
         sections = []
@@ -116,7 +122,7 @@ class Session:
         if self.request.failcounts:
             in_full = replace(show, details=True)
             sections += [operations_section(status, show), failures_section(status, in_full)]
-        self.report.status_before(status, [s for s in sections if s is not None])
+        return status, [section for section in sections if section is not None]
 
     def _inject(self, cluster: Cluster) -> Cluster:
         fatal = cluster.options.start_failure_is_fatal
@@ -160,7 +166,7 @@ class Session:
             self.errors += ["Transition failed: terminated", "An invalid transition was produced"]
         if not self.request.quiet:
             self._clock_line()
-            self.report.status_after(survey(self._unpack()))
+            self.report.status_after(*self._status(self._unpack()))
         if self.request.save_output is not None:
             self.save(self.request.save_output, _document(self.root))
         return Exit.OK

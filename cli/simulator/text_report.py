@@ -57,8 +57,9 @@ class TextReport:
         self._write(render([Listing("Current cluster status", items)]))
 
     def modifications(self, changes: Sequence[Change]) -> None:
-        """`Performing Requested Modifications`."""
+        """`Performing Requested Modifications`; only its empty line when quiet."""
         if self._quiet:
+            self._out.write("\n")
             return
         self._write([""])
         items: list[str | Listing] = [change.line for change in changes]
@@ -99,12 +100,12 @@ class TextReport:
                 pretended = f"Pretending action {step.action_id} failed with rc={step.failed_rc}"
                 self._write([pretended])
 
-    def status_after(self, status: ClusterStatus) -> None:
+    def status_after(self, status: ClusterStatus, extra: Sequence[Listing]) -> None:
         """`Revised Cluster Status`."""
         if self._quiet:
             return
         self._write([""])
-        items = simulator_status(status, pending=False)
+        items = simulator_status(status, pending=False, extra=tuple(extra))
         self._write(render([Listing("Revised Cluster Status", items)]))
 
     def explanation(self, lines: Sequence[str]) -> None:

@@ -88,7 +88,7 @@ class XmlReport:
         out.extend([_step_element(step) for step in steps])
         self.elements.append(out)
 
-    def status_after(self, status: ClusterStatus) -> None:
+    def status_after(self, status: ClusterStatus, extra: Sequence[Listing]) -> None:
         """`<revised_cluster_status>`."""
         self.elements.append(_status("revised_cluster_status", status, pending=False))
 

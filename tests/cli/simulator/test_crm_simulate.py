@@ -225,3 +225,27 @@ def test_each_schema_version_of_an_upgrade_is_traced_where_wanted():
         ),
         "pcmk__update_schema \tinfo: Transformed the configuration schema to pacemaker-4.0",
     ]
+
+
+def test_attributes_and_fail_counts_are_shown_after_the_transition_too():
+    text = CIB.replace(
+        '<node id="1" uname="n1"/>',
+        '<node id="1" uname="n1"><instance_attributes id="i"><nvpair id="i-a" name="a" value="b"/>'
+        "</instance_attributes></node>",
+    )
+    _, out, _ = simulate("-pSAc", "-i", "fs_monitor_10000@n1=7", text=text)
+    revised = out.partition("Revised Cluster Status:\n")[2]
+    for part in (out, revised):
+        assert "  * Node Attributes:\n    * Node: n1:\n      * a " in part
+    assert "  * Migration Summary:\n" in revised
+
+
+def test_a_quiet_run_with_events_begins_with_the_empty_line_of_their_list():
+    assert simulate("-pSQ", "-d", "n1")[1] == "\n"
+    assert simulate("-pSQ")[1] == ""
+
+
+def test_a_pretended_failure_alone_makes_it_a_simulation():
+    _, out, _ = simulate("-p", "-F", "fs_start_0@n2=1")
+    assert "Executing Cluster Transition:" in out
+    assert "Revised Cluster Status:" in out
