@@ -15,8 +15,8 @@ from crmd.controller.held import differences
 from crmd.membership.election import Phase
 from crmd.transition.results import Context
 
-IN_STEP_BOUND_S = 5.0
-"""Longest time for which a member believes itself in step with its DC and is not."""
+IN_STEP_BOUND_S = 16.0
+"""Longest time for which a member is behind its DC: three polls, should messages get lost."""
 MINORITY_BOUND_S = 150.0
 """Longest time until a minority runs nothing: elections, and stops that hang to the last."""
 
@@ -267,24 +267,24 @@ class Monitor:
         self.followed[node.name] = (core.round, core.dc)
 
     def _in_step(self, node):
-        """I10: a member that its DC can reach either follows its CIB, or knows that it does not."""
+        """I10: a member that its DC can reach follows its CIB, or is on its way in."""
         world, core = self.world, node.controller.core
         dc = world.nodes.get(core.dc or "")
         if dc is None or dc is node or dc.controller is None or not dc.controller.core.leads:
             return
         reaches = world.net.open(dc.name, node.name) and not (dc.is_stalled or node.is_stalled)
         theirs = dc.controller.core
-        is_behind = core.in_sync and core.replica.version < theirs.replica.version
+        is_behind = core.in_sync and core.replica.lineage < theirs.replica.lineage
         if not (reaches and is_behind and core.round == theirs.round):
             self.out_of_step_since.pop(node.name, None)
             return
-        since, version = self.out_of_step_since.setdefault(
-            node.name, (world.now, core.replica.version)
+        since, lineage = self.out_of_step_since.setdefault(
+            node.name, (world.now, core.replica.lineage)
         )
-        if version != core.replica.version:
+        if lineage != core.replica.lineage:
             del self.out_of_step_since[node.name]
         elif world.now - since > IN_STEP_BOUND_S:
-            self.broken("I10", f"{node.name} stays at {version}, {dc.name} is far ahead")
+            self.broken("I10", f"{node.name} stays at {lineage}, {dc.name} is ahead")
 
     def _planning(self, node, effects):
         """I18: no plan is made while a call of a DC runs on a member; nothing waits for others."""

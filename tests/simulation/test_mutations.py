@@ -7,9 +7,7 @@ from tests.simulation.mutations import MASKED, MUTATIONS, found_after
 pytestmark = pytest.mark.simulation
 FEW = 12
 RARE = (
-    "forgets_the_rank_of_a_quorate_view",
     "leaves_monitors_running_over_a_stop",
-    "never_asks_for_a_sync",
     "never_repeats_a_report",
     "takes_failed_fencing_for_success",
 )
