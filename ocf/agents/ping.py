@@ -11,11 +11,16 @@ from __future__ import annotations
 import os
 import re
 import sys
+import time
 from collections.abc import Mapping
 
 from ocf.agent import Action, Agent, AgentError, Param, Rc, is_true, main
 
 _SECONDS = re.compile(r"(\d+)\s*(ms|s|sec|m|min|)\Z")
+PATIENCE_S = 3.0
+"""How long attrd_updater is called again while nobody answers it."""
+TRY_S, DELETE_S = 1.5, 1.0
+"""What one call may take: to set, to delete.  A loser of a split waits for the call under way."""
 _SCALE = {"ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "": 1.0}
 
 
@@ -203,18 +208,39 @@ class Ping(Agent):
         return [sys.executable, "-c", code]
 
     def _tell(self, *words: str) -> bool:
-        """Set or delete the attribute; whether that worked."""
-        from ocf.command import CommandFailed, run
+        """Set or delete the attribute; whether that worked.
 
-        more = ["-d", self.p["dampen"]] if words[0] != "-D" else []
+        While crmd is being restarted nobody answers: no reason to fail, for that moves resources.
+        The deletion is tried once and not waited for long: it must not delay a stop.
+        """
+        import subprocess
+
+        argv = [*self._updater(), "-n", self.p["name"], *words]
+        is_stop = words[0] == "-D"
+        if not is_stop:
+            argv += ["-d", self.p["dampen"]]
         if is_true(self.p["debug"]):
-            more.append("-V")
-        try:
-            run(*self._updater(), "-n", self.p["name"], *words, *more)
-        except (CommandFailed, AgentError) as e:
-            self.log("ERROR", f"attribute {self.p['name']} is not set: {e}")
-            return False
-        return True
+            argv.append("-V")
+        end = time.monotonic() + (0.0 if is_stop else min(PATIENCE_S, self.timeout_s / 3))
+        while True:
+            try:
+                done = subprocess.run(
+                    argv,
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                    timeout=DELETE_S if is_stop else TRY_S,
+                )
+                if done.returncode == 0:
+                    return True
+                why = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
+            except subprocess.TimeoutExpired:
+                why = "no answer in time"
+            if time.monotonic() >= end:
+                self.log("WARN" if is_stop else "ERROR", f"attribute {self.p['name']}: {why}")
+                return False
+            time.sleep(0.3)
 
 
 class Pingd(Ping):
