@@ -90,7 +90,8 @@ class Haresourcesd:
     @property
     def is_settled(self) -> bool:
         """Nothing moves, and the peers have heard what we hold since heartbeatd began."""
-        return self.state.is_settled and self.link.status == "active" and not self._must_begin
+        has_begun = self.state.phase is not Phase.INIT and not self._must_begin
+        return self.state.is_settled and self.link.status == "active" and has_begun
 
     def _groups(self) -> dict[str, Any]:
         return {group.key: group for group in self.state.groups}

@@ -15,6 +15,7 @@ from crmd.daemon.ipc_async import Peer, Server
 from crmd.daemon.paths import Paths
 from crmd.haresources import takeover_events as ev
 from crmd.haresources.claims import standby_set
+from crmd.haresources.takeover_state import Phase
 
 if TYPE_CHECKING:
     from crmd.daemon.haresourcesd import Haresourcesd
@@ -60,6 +61,8 @@ class Desk:
         if op in ("standby", "takeover") and daemon.link.status != "active":
             status = daemon.link.status or "away"
             return _refused(TRY_AGAIN, f"heartbeatd is {status}: nobody would hear it; try again")
+        if op in ("standby", "takeover") and daemon.state.phase is Phase.INIT:
+            return _refused(TRY_AGAIN, "this node looks what runs here, and begins; try again")
         match op:
             case "standby" if (which := standby_set(word)) is not None:
                 daemon.say("info", f"Going standby [{which.word}].", "hb_standby")
