@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
 from cib.document import FEATURE_SET
@@ -16,6 +15,7 @@ from crmd.controller.bootstrap import bootstrapped
 from crmd.controller.core import Core
 from crmd.controller.events import Remember
 from crmd.controller.fencing import KILLS, Fencing
+from crmd.controller.member import Member, Stage
 from crmd.controller.messages import (
     Fetch,
     Join,
@@ -47,31 +47,6 @@ from crmd.replication.writer import NOTHING, OnDisk, Writer
 
 BOOT_ATTRIBUTE = "#boot"
 """Transient attribute: which boot of the node the others belong to."""
-
-
-class Stage(Enum):
-    """How far a node is in joining."""
-
-    OFFERED = "offered"
-    SYNCING = "syncing"
-    JOINED = "joined"
-
-
-@dataclass(slots=True)
-class Member:
-    """A node that is in, or on its way in."""
-
-    stage: Stage
-    patience: float
-    is_known: bool = False
-    """It was a member of the present view already (its controller restarted)."""
-    incarnation: str = ""
-    boot: str = ""
-    last_report: int = 0
-    serial: int = 0
-    """Of the newest Sync sent to it."""
-    again: float = 0.0
-    """When to make the offer again, or to send the CIB again."""
 
 
 OFFER_AGAIN_S = 0.5
