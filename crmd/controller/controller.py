@@ -40,8 +40,9 @@ from crmd.controller.events import (
     Tick,
 )
 from crmd.controller.follower import Follower
-from crmd.controller.leader import Leader, Stage
+from crmd.controller.leader import Leader
 from crmd.controller.lrm import CALLS_MEMORY, Lrm
+from crmd.controller.member import Stage
 from crmd.controller.release import cluster_option
 from crmd.membership.election import (
     Election,

@@ -1,4 +1,4 @@
-"""What a DC keeps of a node that is a member, or on its way in.  Source: cluster-behaviour.md 1.1."""
+"""What a DC keeps of a node that is in, or on its way in.  Source: cluster-behaviour.md 1.1."""
 
 from __future__ import annotations
 
