@@ -42,20 +42,20 @@ def compare_instances(cluster: Cluster, a: Resource, b: Resource) -> int:
         node_a = node_b = None
     if a.priority != b.priority:
         return -1 if a.priority > b.priority else 1
-    if (node_a is None) != (node_b is None):
+    if node_a is None and node_b is None:
+        return 0
+    if node_a is None or node_b is None:
         return 1 if node_a is None else -1
-    if node_a is not None and node_b is not None:
-        by_node = _compare_current(cluster, a, b, node_a, node_b)
-        if by_node is not None:
-            return by_node
+    by_node = _compare_current(cluster, a, b, node_a, node_b)
+    if by_node is not None:
+        return by_node
     failed_a, failed_b = is_failed(a), is_failed(b)
     if failed_a != failed_b:
         return 1 if failed_a else -1
-    if node_a is not None and node_b is not None:
-        score_a = _colocation_score(cluster, a, node_a)
-        score_b = _colocation_score(cluster, b, node_b)
-        if score_a != score_b:
-            return -1 if score_a > score_b else 1
+    score_a = _colocation_score(cluster, a, node_a)
+    score_b = _colocation_score(cluster, b, node_b)
+    if score_a != score_b:
+        return -1 if score_a > score_b else 1
     number_a, number_b = instance_number(a), instance_number(b)
     return (number_a > number_b) - (number_a < number_b)
 
@@ -68,7 +68,8 @@ def _may_stay(rsc: Resource, node: Node | None) -> bool:
 def _compare_current(
     cluster: Cluster, a: Resource, b: Resource, node_a: Node, node_b: Node
 ) -> int | None:
-    """Steps 5 - 7: by the state of the nodes where the two are; None: no difference."""
+    """Steps 5 - 7: by the state of the nodes where the two are; None: no difference
+    yet, so that the next steps decide; 0: the two are equal."""
     usable_a, usable_b = cluster.usable[node_a.index], cluster.usable[node_b.index]
     if usable_a != usable_b:
         return -1 if usable_a else 1
@@ -77,7 +78,9 @@ def _compare_current(
     has_b = parent_b is not None and node_b.index in parent_b.scores
     if has_a != has_b:
         return -1 if has_a else 1
-    if has_a and parent_a is not None and parent_b is not None:
+    if not has_a:
+        return 0
+    if parent_a is not None and parent_b is not None:
         count_a = parent_a.counts.get(node_a.index, 0)
         count_b = parent_b.counts.get(node_b.index, 0)
         if count_a != count_b:
