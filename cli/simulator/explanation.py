@@ -22,6 +22,8 @@ class Terms:
 
     told: list[tuple[int, int, int, str]] = field(default_factory=list)
     """(resource index, node index, score, reason), in the order in which they were added."""
+    remarks: dict[int, str] = field(default_factory=dict)
+    """Resource index -> why scores did not decide."""
 
     def term(self, resource: Resource, node: Node, score: int, reason: str) -> None:
         """`score` was added to the resource's entry for the node because of `reason`."""
@@ -35,6 +37,10 @@ class Terms:
     def withdraw(self, resource: Resource, mark: int) -> None:
         """The terms of the resource since `mark` do not count."""
         self.told[mark:] = [term for term in self.told[mark:] if term[0] != resource.index]
+
+    def remark(self, resource: Resource, text: str) -> None:
+        """Scores did not decide where the resource goes; why not."""
+        self.remarks[resource.index] = text
 
     def of(self, resource: Resource) -> dict[int, list[tuple[int, str]]]:
         """Node index -> the terms of the resource there."""
@@ -68,7 +74,9 @@ def _primitives(resource: Resource) -> Iterator[Resource]:
 
 def _places(resource: Resource, planned: Plan, terms: Terms) -> Iterator[str]:
     chosen = resource.assigned
-    yield f"{resource.id}: {'on ' + chosen.name if chosen is not None else 'nowhere'}"
+    remark = terms.remarks.get(resource.index)
+    why = f" ({remark})" if remark is not None else ""
+    yield f"{resource.id}: {'on ' + chosen.name if chosen is not None else 'nowhere'}{why}"
     told = terms.of(resource)
     for node in planned.cluster.nodes:
         found = _complete(told.get(node.index, []), node, resource)

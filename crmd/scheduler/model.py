@@ -301,6 +301,9 @@ class Recorder(Protocol):
     def withdraw(self, resource: Resource, mark: int) -> None:
         """The terms of the resource since `mark` do not count: its table was put back."""
 
+    def remark(self, resource: Resource, text: str) -> None:
+        """Scores did not decide where the resource goes; why not."""
+
 
 @dataclass(slots=True)
 class Cluster:

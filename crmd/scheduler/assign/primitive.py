@@ -54,6 +54,7 @@ def assign_primitive(
     report_table(cluster, "pcmk__primitive_assign", rsc)
     if cluster.options.fencing_enabled and not cluster.have_fence_devices:
         rsc.managed = False
+    _remark(cluster, rsc)
     if not rsc.managed:
         rsc.next_role = rsc.orig_role
         place(cluster, rsc, current_node(rsc), forced=True, stop_if_fail=stop_if_fail)
@@ -67,6 +68,18 @@ def assign_primitive(
     if rsc.is_remote_connection:
         _tell_remote_node(cluster, rsc)
     return rsc.assigned
+
+
+def _remark(cluster: Cluster, rsc: Resource) -> None:
+    """Tell the recorder what forbids a choice by score."""
+    if cluster.explain is None:
+        return
+    if cluster.options.fencing_enabled and not cluster.have_fence_devices:
+        cluster.explain.remark(rsc, "fencing is enabled and no device configured: all stays")
+    elif not rsc.managed:
+        cluster.explain.remark(rsc, "unmanaged, blocked or in maintenance: it stays as it is")
+    elif cluster.options.stop_all:
+        cluster.explain.remark(rsc, "stop-all-resources is set")
 
 
 def _apply_colocations(cluster: Cluster, rsc: Resource) -> None:

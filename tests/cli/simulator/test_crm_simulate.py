@@ -135,6 +135,32 @@ def test_an_explanation_has_the_terms_of_each_node_and_marks_the_choice():
     assert "fs: on n2" in out and "  n2: 50  <- chosen" in out and "    +50  location like" in out
 
 
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ("", "fencing is enabled and no device configured: all stays"),
+        ('<nvpair id="f" name="stonith-enabled" value="false"/>'
+         '<nvpair id="m" name="maintenance-mode" value="true"/>', "it stays as it is"),
+        ('<nvpair id="f" name="stonith-enabled" value="false"/>'
+         '<nvpair id="s" name="stop-all-resources" value="true"/>', "stop-all-resources is set"),
+    ],
+)  # fmt: skip
+def test_an_explanation_says_what_forbids_a_choice_by_score(tmp_path, options, why):
+    cib = tmp_path / "cib.xml"
+    cib.write_text(
+        '<cib validate-with="pacemaker-3.9" admin_epoch="0" epoch="1" num_updates="0"'
+        ' have-quorum="1"><configuration><crm_config><cluster_property_set id="o">'
+        f'{options}</cluster_property_set></crm_config><nodes><node id="1" uname="n1"/></nodes>'
+        '<resources><primitive id="p" class="ocf" provider="heartbeat" type="Dummy"/></resources>'
+        '<constraints/></configuration><status><node_state id="1" uname="n1" in_ccm="true"'
+        ' crmd="online" join="member" expected="member"/></status></cib>'
+    )
+    code, out, _ = simulate("-x", str(cib), "--explain=p")
+    assert code == 0
+    [line] = [line for line in out.splitlines() if line.startswith("p: ")]
+    assert line.startswith("p: nowhere (") and why in line
+
+
 def test_scores_are_bare_lines_when_quiet():
     _, out, _ = simulate("-pSsQ")
     lines = out.rstrip("\n").splitlines()

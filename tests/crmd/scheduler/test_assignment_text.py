@@ -55,6 +55,10 @@ class Terms:
     def mark(self) -> int:
         return len(self.found)
 
+    def remark(self, resource: Resource, text: str) -> None:
+        """Nothing here is decided without scores."""
+        raise AssertionError(f"{resource.id}: {text}")
+
     def withdraw(self, resource: Resource, mark: int) -> None:
         self.found[mark:] = [term for term in self.found[mark:] if term[0] != resource.id]
 
