@@ -177,7 +177,7 @@ class Follower:
         elif not core.view:
             if core.now - self.joining_since > core.settings.election_timeout_s:
                 self._missed("no view has come")
-        elif standing.lineage[1:] != core.replica.lineage[1:]:
+        elif standing.lineage != core.replica.lineage:
             self._missed(f"the DC has {standing.lineage}, here is {core.replica.lineage}")
         elif (standing.has_quorum, standing.members) != (core.has_quorum, len(core.members)):
             self._missed("the view here is not the DC's")
