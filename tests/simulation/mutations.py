@@ -234,6 +234,7 @@ NEEDS_REPLICATION = frozenset(
 MASKED = {
     "forgets_reports_too_early": "a lost result is found at the next join, as a difference",
     "forgets_pledges_at_a_restart": "the rank on disk tells a round as well; test_election.py",
+    "forgets_the_rank_of_a_quorate_view": "the next poll tells; test_three_nodes.py",
     "never_asks_for_a_sync": "the next poll of the DC shows that versions differ",
     "keeps_a_better_cib_for_itself": "others of the majority bring it; test_three_nodes.py",
 }

@@ -63,6 +63,14 @@ def test_it_is_the_fetched_cib_that_saves_it():
     assert not third.leads or not third.has_quorum or not has_mark(world, "n1")
 
 
+def test_a_rank_that_was_lost_on_its_way_comes_with_the_next_poll():
+    with sabotaged("forgets_the_rank_of_a_quorate_view"):
+        world = formed().world
+        world.run_until(world.now + 10.0)
+    lineages = {n.controller.core.replica.lineage for n in world.nodes.values()}
+    assert len(lineages) == 1
+
+
 def test_a_pledge_is_on_disk_and_outlives_a_power_cut_of_all():
     world = formed().world
     core = world.nodes["n1"].controller.core
